@@ -1,0 +1,37 @@
+"""Roadloom: driving scenes for your own vehicle.
+
+One explicit 3-D scene, whatever it was recorded or made with. Layers, lowest first; each may
+import only those above it in this list:
+
+    1 io        files: typed reading, atomic writing, images, point clouds, film
+    2 geometry  poses, boxes, grids, rays; knows nothing of cameras
+    3 sensors   how a device sees points: cameras, LiDARs, rigs
+    4 scene     what was recorded, whatever the data set: clips, frames, classes, readers
+    5 town      the built-in procedural world
+    6 viewer    pages and pictures of a clip
+    7 cli       the program
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from roadloom.scene.source import Source
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "open"]
+
+
+def open(source: str, labels: str | None = None) -> "Source":
+    """Open ``KIND:PLACE[:SCENE]`` and return its clips; see ``roadloom.scene.source``.
+
+    Args:
+        source: for example ``town-v0:val:3``, ``nuscenes:ROOT[@v1.0-mini][:scene-0061]``,
+            ``av2:LOG`` or ``folder:DIR``. Only a last part without a slash is a scene.
+        labels: a folder of labels to attach (occupancy per key frame).
+
+    Raises:
+        BadInput: the name or what it points to is wrong; the error names the remedy.
+    """
+    from roadloom.scene.registry import open_source
+
+    return open_source(source, labels=labels)

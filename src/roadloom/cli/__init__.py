@@ -1,0 +1,1 @@
+"""The program ``roadloom``: one dataclass per subcommand, which is also its help page."""

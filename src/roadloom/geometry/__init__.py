@@ -1,0 +1,1 @@
+"""Poses, boxes, grids and rays. Knows nothing of cameras, data sets or classes."""

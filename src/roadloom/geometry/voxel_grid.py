@@ -1,0 +1,89 @@
+"""An axis-aligned box cut into equal cells, indexed [..., X, Y, Z] everywhere.
+
+Cell ``(i, j, k)`` covers ``lower + (i, j, k) * cell`` up to, but not including, its far
+faces. A point on the grid's upper face is outside.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+
+from roadloom.geometry.arrays import Array, like, namespace
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoxelGrid:
+    """Ego frame unless said otherwise: x forward, y left, z up [m]."""
+
+    lower_m: tuple[float, float, float]
+    """Corner with the smallest coordinates; it belongs to cell (0, 0, 0)."""
+    cell_m: tuple[float, float, float]
+    """Edge lengths of one cell."""
+    shape: tuple[int, int, int]
+    """Cells along x, y and z."""
+
+    def __post_init__(self) -> None:
+        if not all(np.isfinite(self.lower_m)):
+            raise ValueError(f"lower_m must be finite, got {self.lower_m}")
+        if not all(np.isfinite(c) and c > 0 for c in self.cell_m):
+            raise ValueError(f"cell_m must be positive, got {self.cell_m}")
+        if not all(n > 0 for n in self.shape):
+            raise ValueError(f"shape must be positive, got {self.shape}")
+
+    @property
+    def upper_m(self) -> tuple[float, float, float]:
+        return tuple(
+            low + c * n for low, c, n in zip(self.lower_m, self.cell_m, self.shape, strict=True)
+        )  # type: ignore[return-value]
+
+    def cell_of(
+        self, points_m: Float[Array, "*point 3"]
+    ) -> tuple[Int64[Array, "*point 3"], Bool[Array, "*point"]]:
+        """Return each point's cell index and whether that cell is inside the grid.
+
+        Points that are not finite are outside; their index is -1.
+        """
+        xp = namespace(points_m)
+        points = xp.astype(points_m, xp.float64)
+        scaled = (points - like(np.array(self.lower_m), points)) / like(
+            np.array(self.cell_m), points
+        )
+        shape = like(np.array(self.shape), points_m)
+        cell = xp.floor(scaled)
+        inside = xp.all((cell >= 0) & (cell < shape), axis=-1)
+        far = xp.abs(cell) < 2.0**62  # NaN too
+        return xp.astype(xp.where(far, cell, -xp.ones_like(cell)), xp.int64), inside
+
+    def center_of(self, cells: Int64[Array, "*cell 3"]) -> Float[Array, "*cell 3"]:
+        """Centre [m] of each cell, float64."""
+        xp = namespace(cells)
+        return like(np.array(self.lower_m), cells) + (xp.astype(cells, xp.float64) + 0.5) * like(
+            np.array(self.cell_m), cells
+        )
+
+    def centers(self) -> Float[np.ndarray, "x y z 3"]:
+        """Centres [m] of all cells."""
+        return self.center_of(np.stack(np.indices(self.shape, dtype=np.int64), axis=-1))
+
+
+OCC3D = VoxelGrid(lower_m=(-40.0, -40.0, -1.0), cell_m=(0.4, 0.4, 0.4), shape=(200, 200, 16))
+"""Occ3D on nuScenes: the grid of the 2023 occupancy challenge, ego frame."""
+PRETRAIN_BEVFORMER = VoxelGrid(
+    lower_m=(-51.2, -51.2, -5.0), cell_m=(0.512, 0.512, 0.5), shape=(200, 200, 16)
+)
+"""UniScene pre-training of BEVFormer and DETR3D."""
+PRETRAIN_LSS = VoxelGrid(lower_m=(-51.2, -51.2, -5.0), cell_m=(0.8, 0.8, 0.5), shape=(128, 128, 16))
+"""UniScene pre-training of BEVDet, BEVDepth and BEVStereo."""
+CARLA_SC = VoxelGrid(lower_m=(-25.6, -25.6, -2.0), cell_m=(0.4, 0.4, 0.375), shape=(128, 128, 8))
+"""CarlaSC, the grid of DynamicCity."""
+BEV_VAE = VoxelGrid(lower_m=(-51.2, -51.2, -5.0), cell_m=(0.8, 0.8, 1.0), shape=(128, 128, 8))
+"""BEV-VAE's lifted volume; its latent has 32 x 32 cells of 3.2 m."""
+
+GRIDS = {
+    "occ3d": OCC3D,
+    "pretrain_bevformer": PRETRAIN_BEVFORMER,
+    "pretrain_lss": PRETRAIN_LSS,
+    "carla_sc": CARLA_SC,
+    "bev_vae": BEV_VAE,
+}

@@ -1,0 +1,1 @@
+"""Files: typed reading, atomic writing. Knows nothing of driving."""

@@ -1,0 +1,115 @@
+"""Annotated boxes of one moment, as columns: one array per field, one row per box."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from jaxtyping import Float, Int32, UInt8
+
+from roadloom.geometry.pose import Pose
+
+Strings = np.ndarray
+"""NumPy array of text (dtype ``<U``), one per box; the empty string means none."""
+
+VISIBILITY = {0: "unknown", 1: "0-40 %", 2: "40-60 %", 3: "60-80 %", 4: "80-100 %"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Boxes:
+    """Boxes in the ego frame of ``time_ns``. Unknown is NaN, -1, 0 or "" as each field says."""
+
+    time_ns: int
+    """The moment [ns] to which poses and velocities belong."""
+    class_id: UInt8[np.ndarray, " box"]
+    """Ids of our class list (``scene/classes.py``)."""
+    pose: Pose
+    """ego_from_box, batch axis " box"; x along the length, origin at the box's middle."""
+    size: Float[np.ndarray, "box 3"]
+    """Length, width, height [m], float64."""
+    track_id: Strings
+    """The same text wherever the same object is seen in one clip."""
+    velocity: Float[np.ndarray, "box 3"]
+    """Over ground, along ego axes [m/s]; NaN means unknown."""
+    attribute: Strings
+    """Such as ``vehicle.parked``."""
+    visibility: UInt8[np.ndarray, " box"]
+    """Key into ``VISIBILITY``; 0 means unknown."""
+    num_lidar_points: Int32[np.ndarray, " box"]
+    """As annotated; -1 means unknown."""
+    num_radar_points: Int32[np.ndarray, " box"]
+    """As annotated; -1 means unknown."""
+    token: Strings
+    """The record in the source that this box came from."""
+
+    def __post_init__(self) -> None:
+        count = len(self.class_id)
+        for name in _COLUMNS:
+            if len(getattr(self, name)) != count:
+                raise ValueError(f"{name} has {len(getattr(self, name))} rows, not {count}")
+        if not (np.isfinite(self.size).all() and (self.size > 0).all()):
+            raise ValueError("size must be finite and positive")
+        if not np.isfinite(self.pose.translation).all():
+            raise ValueError("pose must be finite")
+
+    @staticmethod
+    def make(
+        time_ns: int,
+        class_id: np.ndarray,
+        pose: Pose,
+        size: np.ndarray,
+        **columns: np.ndarray | None,
+    ) -> "Boxes":
+        """Boxes with every column that is not given set to unknown."""
+        count = len(class_id)
+        unknown: dict[str, np.ndarray] = {
+            "track_id": np.full(count, "", dtype="<U1"),
+            "velocity": np.full((count, 3), np.nan),
+            "attribute": np.full(count, "", dtype="<U1"),
+            "visibility": np.zeros(count, np.uint8),
+            "num_lidar_points": np.full(count, -1, np.int32),
+            "num_radar_points": np.full(count, -1, np.int32),
+            "token": np.full(count, "", dtype="<U1"),
+        }
+        if unexpected := columns.keys() - unknown.keys():
+            raise ValueError(f"unknown columns {sorted(unexpected)}")
+        unknown.update({k: v for k, v in columns.items() if v is not None})
+        return Boxes(
+            time_ns=time_ns,
+            class_id=np.asarray(class_id, np.uint8),
+            pose=pose,
+            size=np.asarray(size, np.float64),
+            **unknown,  # type: ignore[arg-type]
+        )
+
+    @staticmethod
+    def empty(time_ns: int) -> "Boxes":
+        nothing = Pose(np.zeros((0, 3, 3)), np.zeros((0, 3)))
+        return Boxes.make(time_ns, np.zeros(0, np.uint8), nothing, np.zeros((0, 3)))
+
+    def __len__(self) -> int:
+        return len(self.class_id)
+
+    def __getitem__(self, rows: np.ndarray | slice | list[int]) -> "Boxes":
+        """The boxes in ``rows`` (mask, indices or slice)."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
+
+    def moved(self, new_from_old: Pose, time_ns: int) -> "Boxes":
+        """The same boxes in another frame: poses composed, velocities turned."""
+        velocity = new_from_old.rotate(self.velocity) if len(self) else self.velocity
+        return replace(self, time_ns=time_ns, pose=new_from_old @ self.pose, velocity=velocity)
+
+    def same_as(self, other: "Boxes") -> bool:
+        """Equal in every field; NaN equals NaN."""
+        return self.time_ns == other.time_ns and all(
+            _same(getattr(self, name), getattr(other, name)) for name in _COLUMNS
+        )
+
+
+_COLUMNS = tuple(f.name for f in fields(Boxes) if f.name != "time_ns")
+
+
+def _same(a: np.ndarray | Pose, b: np.ndarray | Pose) -> bool:
+    if isinstance(a, Pose) and isinstance(b, Pose):
+        return np.array_equal(a.rotation, b.rotation) and np.array_equal(
+            a.translation, b.translation
+        )
+    return np.array_equal(a, b, equal_nan=getattr(a, "dtype", np.dtype("U")).kind == "f")

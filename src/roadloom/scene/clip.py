@@ -1,0 +1,323 @@
+"""What every data set becomes once it is read: a ``Clip`` of ``Frame``s.
+
+    clip[i]          the i-th key frame, at the LiDAR's time; its boxes and points are in that
+                     frame's ego frame
+    clip.at(t)       the same at any time: pose and boxes interpolated, nearest sensor records
+    clip.sweeps[L]   every sweep of LiDAR L at its native rate, each in its own ego frame
+    clip.images[C]   every image of camera C likewise
+
+Nothing is read until it is asked for. Nothing above this layer knows which data set it was.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import numpy as np
+from jaxtyping import Int64
+
+from roadloom.errors import BadInput, MissingInput, NotRecorded
+from roadloom.geometry.interpolate import PoseTrack
+from roadloom.geometry.pose import Pose
+from roadloom.geometry.voxel_grid import VoxelGrid
+from roadloom.scene.box_tracks import boxes_between
+from roadloom.scene.boxes import Boxes
+from roadloom.scene.image import CameraImage
+from roadloom.scene.labels import LabelFolder
+from roadloom.scene.occupancy import Occupancy
+from roadloom.scene.reader import EXTRA_IMAGES, ClipReader, Records
+from roadloom.scene.road_map import RoadMap
+from roadloom.scene.sweep import Sweep
+from roadloom.sensors.rig import Rig
+
+if TYPE_CHECKING:
+    from roadloom.scene.layout import Layout
+
+Item = TypeVar("Item")
+NS_PER_S = 1_000_000_000
+
+
+class Stream(Sequence[Item]):
+    """The records of one sensor in time order, read one by one when asked."""
+
+    def __init__(self, records: Records, read: Callable[[int], Item]) -> None:
+        self.records, self._read = records, read
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def times_ns(self) -> Int64[np.ndarray, " record"]:
+        return self.records.time_ns
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
+        if isinstance(index, slice):
+            return [self._read(i) for i in range(*index.indices(len(self)))]
+        return self._read(range(len(self))[index])
+
+    def nearest(self, time_ns: int) -> int:
+        """The record nearest in time; of two equally near, the earlier."""
+        if not len(self):
+            raise NotRecorded("this sensor has no records")
+        after = int(np.searchsorted(self.times_ns, time_ns))
+        if after == 0:
+            return 0
+        if (
+            after == len(self)
+            or time_ns - self.times_ns[after - 1] <= self.times_ns[after] - time_ns
+        ):
+            return after - 1
+        return after
+
+    def window(self, time_ns: int, start_s: float, end_s: float) -> range:
+        """Records from ``start_s`` to ``end_s`` [s] around ``time_ns``, both ends included."""
+        if not start_s <= end_s:
+            raise BadInput(f"window from {start_s} to {end_s} s is empty", field="window")
+        low, high = (time_ns + round(s * NS_PER_S) for s in (start_s, end_s))
+        return range(
+            int(np.searchsorted(self.times_ns, low)),
+            int(np.searchsorted(self.times_ns, high, side="right")),
+        )
+
+
+class Streams(Mapping[str, Stream[Item]]):
+    """One stream per sensor, opened when asked."""
+
+    def __init__(self, names: Sequence[str], open_stream: Callable[[str], Stream[Item]]) -> None:
+        self._names, self._open, self._opened = tuple(names), open_stream, {}  # type: ignore[var-annotated]
+
+    def __getitem__(self, name: str) -> Stream[Item]:
+        if name not in self._names:
+            raise MissingInput(
+                f"no sensor {name!r}", field="sensor",
+                remedy=f"use one of {', '.join(self._names) or 'none: there is no such sensor'}",
+            )  # fmt: skip
+        if name not in self._opened:
+            self._opened[name] = self._open(name)
+        return self._opened[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class Clip(Sequence["Frame"]):
+    """One drive. Picklable: a copy holds the reader, not what was read."""
+
+    def __init__(self, reader: ClipReader, labels: LabelFolder | None = None) -> None:
+        self.reader, self.labels, self.meta = reader, labels, reader.meta
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Clip, (self.reader, self.labels)
+
+    def __repr__(self) -> str:
+        m = self.meta
+        return (
+            f"Clip({m.source}:{m.scene_id}, {len(self)} key frames, {self.duration_s:.1f} s, "
+            f"{len(m.rig.cameras)} cameras, {len(m.rig.lidars)} LiDARs)"
+        )
+
+    @property
+    def scene_id(self) -> str:
+        return self.meta.scene_id
+
+    @property
+    def rig(self) -> Rig:
+        return self.meta.rig
+
+    @property
+    def licence(self) -> str:
+        return self.meta.licence
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        return self.meta.attributes
+
+    @property
+    def times_ns(self) -> Int64[np.ndarray, " key"]:
+        """Time of each key frame."""
+        return self.meta.key_times_ns
+
+    @property
+    def duration_s(self) -> float:
+        """From the first to the last key frame."""
+        return float(self.times_ns[-1] - self.times_ns[0]) / NS_PER_S if len(self) else 0.0
+
+    @cached_property
+    def ego(self) -> PoseTrack:
+        """The vehicle's path at the source's own rate."""
+        return self.reader.ego()
+
+    @cached_property
+    def map(self) -> RoadMap:
+        """Polygons and lines in the world frame.
+
+        Raises:
+            NotRecorded: the source has no map.
+        """
+        return self.reader.road_map()
+
+    @cached_property
+    def images(self) -> Streams[CameraImage]:
+        return Streams(self.rig.camera_names, self._image_stream)
+
+    @cached_property
+    def sweeps(self) -> Streams[Sweep]:
+        return Streams(self.rig.lidar_names, self._sweep_stream)
+
+    def _image_stream(self, camera: str) -> Stream[CameraImage]:
+        records, mount = self.reader.records(camera), self.rig.camera(camera)
+
+        def read(index: int) -> CameraImage:
+            return CameraImage(
+                mount=mount,
+                time_ns=int(records.time_ns[index]),
+                world_from_ego=records.world_from_ego[index],
+                read=partial(self.reader.image, camera, index),
+            )
+
+        return Stream(records, read)
+
+    def _sweep_stream(self, lidar: str) -> Stream[Sweep]:
+        return Stream(self.reader.records(lidar), partial(self.reader.sweep, lidar))
+
+    def __len__(self) -> int:
+        return len(self.times_ns)
+
+    @overload
+    def __getitem__(self, index: int) -> "Frame": ...
+    @overload
+    def __getitem__(self, index: slice) -> list["Frame"]: ...
+    def __getitem__(self, index: int | slice) -> "Frame | list[Frame]":
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        key = range(len(self))[index]
+        return Frame(self, int(self.times_ns[key]), key)
+
+    def at(self, time_ns: int) -> "Frame":
+        """The scene at any moment [ns] of the vehicle's path; at a key frame's time, that frame.
+
+        Raises:
+            BadInput: the moment lies outside the recorded path.
+        """
+        key = int(np.searchsorted(self.times_ns, time_ns))
+        if key < len(self) and self.times_ns[key] == time_ns:
+            return self[key]
+        return Frame(self, int(time_ns), None)
+
+    def save(self, folder: str | Path) -> None:
+        """Write everything this clip holds as a ``folder`` clip; see ``folder_writer.py``."""
+        from roadloom.scene.folder_writer import save_clip
+
+        save_clip(self, Path(folder))
+
+
+class Frame:
+    """One moment of a clip. Picklable; fields are read when asked and kept."""
+
+    def __init__(self, clip: Clip, time_ns: int, key: int | None) -> None:
+        self.clip, self.time_ns, self.key = clip, time_ns, key
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Frame, (self.clip, self.time_ns, self.key)
+
+    def __repr__(self) -> str:
+        what = "between key frames" if self.key is None else f"key frame {self.key}"
+        return f"Frame({self.clip.scene_id}, {what}, {self.time_ns} ns)"
+
+    @cached_property
+    def world_from_ego(self) -> Pose:
+        if self.key is not None and self.clip.meta.lidar is not None:
+            records = self.clip.reader.records(self.clip.meta.lidar)
+            if records.key[self.key] >= 0:
+                return records.world_from_ego[int(records.key[self.key])]
+        return self.clip.ego.at(np.array([self.time_ns], np.int64))[0]
+
+    def image(self, camera: str) -> CameraImage:
+        """The camera's image of this frame, with its own time and pose; pixels read lazily."""
+        stream = self.clip.images[camera]
+        return stream[self._record(camera, stream)]
+
+    @property
+    def images(self) -> dict[str, CameraImage]:
+        """Every camera that has a record in this frame, by name."""
+        found = {}
+        for camera in self.clip.images:
+            try:
+                found[camera] = self.image(camera)
+            except NotRecorded:
+                continue  # a frame without this camera is legal, and the caller sees it missing
+        return found
+
+    def lidar(self, name: str | None = None) -> Sweep:
+        """The sweep of this frame in this frame's ego frame; the clip's main LiDAR by default."""
+        name = self.clip.meta.lidar if name is None else name
+        if name is None:
+            raise NotRecorded("this recording has no LiDAR", field="lidar")
+        stream = self.clip.sweeps[name]
+        sweep = stream[self._record(name, stream)]
+        if sweep.time_ns == self.time_ns:
+            return sweep
+        carry = self.world_from_ego.inverse() @ sweep.world_from_ego
+        return sweep.moved(carry, self.time_ns, self.world_from_ego)
+
+    def _record(self, sensor: str, stream: Stream[Any]) -> int:
+        if self.key is None:
+            return stream.nearest(self.time_ns)
+        index = int(stream.records.key[self.key])
+        if index < 0:
+            raise NotRecorded(f"key frame {self.key} has no record of it", field=sensor)
+        return index
+
+    @cached_property
+    def boxes(self) -> Boxes:
+        """Boxes in this frame's ego frame.
+
+        Between key frames every object that both neighbours hold is interpolated in the world;
+        one that only a single neighbour holds is left out, as its path is unknown.
+        """
+        if self.key is not None:
+            return self.clip.reader.boxes(self.key)
+        after = int(np.searchsorted(self.clip.times_ns, self.time_ns))
+        if not 0 < after < len(self.clip):
+            raise NotRecorded(
+                f"{self.time_ns} ns lies outside the annotated key frames", field="boxes"
+            )
+        before, later = self.clip[after - 1], self.clip[after]
+        return boxes_between(
+            before.boxes, before.world_from_ego, later.boxes, later.world_from_ego,
+            self.time_ns, self.world_from_ego,
+        )  # fmt: skip
+
+    def occupancy(self, grid: VoxelGrid) -> Occupancy:
+        """Semantic occupancy on ``grid``: attached labels first, else what the source holds."""
+        if self.key is None:
+            raise NotRecorded("occupancy is held for key frames only", field="occupancy")
+        if self.clip.labels is not None:
+            return self.clip.labels.occupancy(self.clip.scene_id, self.time_ns, grid)
+        return self.clip.reader.occupancy(self.key, grid)
+
+    def layout(self, grid: VoxelGrid) -> "Layout":
+        """UniScene's 18 bird's-eye-view channels on the floor of ``grid``."""
+        from roadloom.scene.layout import rasterise
+
+        try:
+            road_map = self.clip.map
+        except NotRecorded:
+            road_map = None  # the layout says which channels were recorded
+        return rasterise(self.boxes, road_map, self.world_from_ego, grid)
+
+    def extra_image(self, kind: str, camera: str) -> np.ndarray:
+        """Depth or semantics of a camera, where the source knows them; see ``EXTRA_IMAGES``."""
+        if kind not in EXTRA_IMAGES:
+            raise BadInput(f"unknown kind {kind!r}", remedy=f"use one of {', '.join(EXTRA_IMAGES)}")
+        return self.clip.reader.extra_image(
+            kind, camera, self._record(camera, self.clip.images[camera])
+        )

@@ -1,0 +1,140 @@
+"""What a data set must answer to become a clip. Everything else is derived in ``clip.py``.
+
+A new data set is one file in ``readers/`` with a ``ClipReader`` and a ``SourceReader``, and one
+line in ``registry.py``; ``docs/add_a_dataset.md`` walks through it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from roadloom.errors import BadInput, NotRecorded
+from roadloom.geometry.interpolate import PoseTrack
+from roadloom.geometry.pose import Pose
+from roadloom.geometry.voxel_grid import VoxelGrid
+from roadloom.scene.boxes import Boxes
+from roadloom.scene.occupancy import Occupancy
+from roadloom.scene.road_map import RoadMap
+from roadloom.scene.sweep import Sweep
+from roadloom.sensors.rig import Rig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipMeta:
+    """What is known of a clip without opening any of its sensor files."""
+
+    scene_id: str
+    """Unique within the source; the SCENE of ``KIND:PLACE:SCENE``."""
+    source: str
+    """``KIND:PLACE`` that it was opened from."""
+    licence: str
+    """Terms under which the data may be used; travels with everything made from it."""
+    rig: Rig
+    """The exact calibration of this very drive."""
+    key_times_ns: Int64[np.ndarray, " key"]
+    """LiDAR time of each key frame, rising."""
+    lidar: str | None
+    """The sensor whose records define the key frames; None if there is no LiDAR."""
+    our_from_vehicle: Pose
+    """Ours from the data set's own vehicle frame: the stated shift to rear axle and ground."""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """Free facts as JSON values: description, location, weather, time of day, tokens."""
+
+    def __post_init__(self) -> None:
+        if len(self.key_times_ns) and (np.diff(self.key_times_ns) <= 0).any():
+            raise ValueError(f"key_times_ns of {self.scene_id} must rise")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Records:
+    """The records of one sensor in time order, each with the vehicle's pose at its own time."""
+
+    time_ns: Int64[np.ndarray, " record"]
+    world_from_ego: Pose
+    """Batch axis " record"."""
+    key: Int64[np.ndarray, " key"]
+    """Record that belongs to each key frame; -1 where that frame has none."""
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    def __post_init__(self) -> None:
+        if len(self.world_from_ego.translation) != len(self.time_ns):
+            raise ValueError("as many poses as times, please")
+        if (np.diff(self.time_ns) < 0).any():
+            raise ValueError("time_ns must not fall")
+        if len(self.key) and (self.key >= len(self.time_ns)).any():
+            raise ValueError(f"key names record {int(self.key.max())} of {len(self.time_ns)}")
+
+
+class ClipReader(ABC):
+    """One scene of a data set. Picklable, lazy, NumPy only; opens files only inside calls.
+
+    Poses that it returns are already in our frames (``meta.our_from_vehicle`` applied).
+    ``index`` arguments count the sensor's own records; ``key`` arguments count key frames.
+    """
+
+    meta: ClipMeta
+
+    @abstractmethod
+    def ego(self) -> PoseTrack:
+        """The vehicle's path at the source's own rate."""
+
+    @abstractmethod
+    def records(self, sensor: str) -> Records:
+        """Times and poses of one camera or LiDAR named in the rig."""
+
+    def image(self, camera: str, index: int) -> UInt8[np.ndarray, "height width 3"]:
+        raise NotRecorded("this recording has no images", field=camera)
+
+    def sweep(self, lidar: str, index: int) -> Sweep:
+        raise NotRecorded("this recording has no LiDAR sweeps", field=lidar)
+
+    def boxes(self, key: int) -> Boxes:
+        """Boxes in the ego frame of the key frame."""
+        raise NotRecorded("this recording has no boxes", field="boxes")
+
+    def road_map(self) -> RoadMap:
+        raise NotRecorded("this recording has no map", field="map")
+
+    def occupancy(self, key: int, grid: VoxelGrid) -> Occupancy:
+        raise NotRecorded("this recording has no occupancy", field="occupancy")
+
+    def extra_image(self, kind: str, camera: str, index: int) -> np.ndarray:
+        """Depth, semantics and the like, for sources that know them: see ``EXTRA_IMAGES``."""
+        raise NotRecorded(f"this recording has no {kind} images", field=f"{camera} {kind}")
+
+
+EXTRA_IMAGES = {
+    "depth": "float32 [height width], metres along the camera's z axis, inf where nothing is hit",
+    "semantic": "uint8 [height width], class ids",
+}
+"""Image-like fields beside RGB, and what each holds."""
+
+
+class SourceReader(ABC):
+    """A data set on disk (or in the code): names its scenes and opens each."""
+
+    @property
+    @abstractmethod
+    def scenes(self) -> tuple[str, ...]:
+        """Scene ids, in the order in which an index counts them."""
+
+    @abstractmethod
+    def open_scene(self, scene: str) -> ClipReader:
+        """Open one scene; reads tables, no sensor files."""
+
+    def problems(self, scene: str | None, *, partial: bool) -> Iterator[BadInput]:
+        """Look at every field and file and yield what is wrong; ``validate`` prints it.
+
+        With ``partial`` a sensor file that is absent is left to ``absent_files``.
+        """
+        return iter(())
+
+    def absent_files(self, scene: str | None) -> Iterator[str]:
+        """Sensor files that tables name and the disk lacks, relative to the source's place."""
+        return iter(())

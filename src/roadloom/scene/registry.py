@@ -1,0 +1,35 @@
+"""The kinds of source, and how each is opened. A new data set adds its line to ``KINDS``."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from roadloom.errors import BadInput
+
+if TYPE_CHECKING:
+    from roadloom.scene.source import Source
+
+KINDS = {
+    "town-v0": "roadloom.town.source:TownSource",
+    "nuscenes": "roadloom.scene.readers.nuscenes:NuScenesSource",
+    "av2": "roadloom.scene.readers.av2:Av2Source",
+    "layouts": "roadloom.scene.readers.layouts:LayoutsSource",
+    "folder": "roadloom.scene.readers.folder:FolderSource",
+}
+"""KIND -> ``module:class``; the class is called with PLACE and imported only then."""
+
+
+def open_source(source: str, labels: str | None = None) -> "Source":
+    """Open ``KIND:PLACE[:SCENE]``; ``labels`` is a folder of labels to attach."""
+    from roadloom.scene.labels import LabelFolder
+    from roadloom.scene.source import Source, SourceName
+
+    name = SourceName.parse(source)
+    if name.kind not in KINDS:
+        raise BadInput(
+            f"unknown kind of source {name.kind!r}",
+            field="SOURCE",
+            remedy=f"use one of {', '.join(KINDS)}",
+        )
+    module, _, reader = KINDS[name.kind].partition(":")
+    opened = getattr(import_module(module), reader)(name.place)
+    return Source(name, opened, None if labels is None else LabelFolder.open(labels))

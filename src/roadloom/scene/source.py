@@ -1,0 +1,89 @@
+"""Sources and their names: ``KIND:PLACE[:SCENE]``.
+
+Only a last part without a slash is a scene, so ``folder:C:/drives`` and ``nuscenes:/data/n:x/y``
+are places, and ``town-v0:val:3`` names scene 3 of val.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from roadloom.errors import BadInput, MissingInput
+from roadloom.scene.clip import Clip
+from roadloom.scene.labels import LabelFolder
+from roadloom.scene.reader import SourceReader
+
+
+@dataclass(frozen=True)
+class SourceName:
+    """A parsed ``KIND:PLACE[:SCENE]``."""
+
+    kind: str
+    place: str
+    scene: str | None
+
+    def __str__(self) -> str:
+        return ":".join(part for part in (self.kind, self.place, self.scene) if part is not None)
+
+    @staticmethod
+    def parse(text: str) -> "SourceName":
+        remedy = "name it KIND:PLACE[:SCENE], such as town-v0:val:3 or nuscenes:ROOT:scene-0061"
+        kind, colon, rest = text.partition(":")
+        if not colon or not kind or not rest:
+            raise BadInput(f"{text!r} is no source", field="SOURCE", remedy=remedy)
+        place, colon, scene = rest.rpartition(":")
+        if colon and place and scene and "/" not in scene and "\\" not in scene:
+            return SourceName(kind, place, scene)
+        if rest.endswith(":"):
+            raise BadInput(f"{text!r} ends in an empty scene", field="SOURCE", remedy=remedy)
+        return SourceName(kind, rest, None)
+
+
+class Source(Sequence[Clip]):
+    """The clips of one source, opened one by one when asked. Picklable."""
+
+    def __init__(
+        self, name: SourceName, reader: SourceReader, labels: LabelFolder | None = None
+    ) -> None:
+        self.name, self.reader, self.labels = name, reader, labels
+        known = reader.scenes
+        if name.scene is not None and name.scene not in known:
+            raise MissingInput(
+                f"no scene {name.scene!r}; {summary(known)}", file=name.place, field="SCENE",
+                remedy="ask `roadloom validate` for the list, or leave the scene out",
+            )  # fmt: skip
+        self.scenes = known if name.scene is None else (name.scene,)
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def clip(self, scene: str) -> Clip:
+        """Open a scene by its id."""
+        if scene not in self.scenes:
+            raise MissingInput(
+                f"no scene {scene!r}; {summary(self.scenes)}", file=self.name.place, field="SCENE"
+            )
+        return Clip(self.reader.open_scene(scene), labels=self.labels)
+
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Clip]: ...
+    def __getitem__(self, index: int | slice) -> Clip | list[Clip]:
+        if isinstance(index, slice):
+            return [self.clip(scene) for scene in self.scenes[index]]
+        return self.clip(self.scenes[index])
+
+    def __iter__(self) -> Iterator[Clip]:
+        return map(self.clip, self.scenes)
+
+    def __repr__(self) -> str:
+        return f"Source({str(self.name)!r}, {len(self)} scene{'s' * (len(self) != 1)})"
+
+
+def summary(names: Sequence[str], most: int = 6) -> str:
+    """Say which names there are, without printing a thousand of them."""
+    if not names:
+        return "there are none"
+    shown = ", ".join(names[:most])
+    return f"there are {shown}" + (f" and {len(names) - most} more" if len(names) > most else "")

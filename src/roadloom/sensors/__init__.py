@@ -1,0 +1,1 @@
+"""How a device sees points: cameras, spinning LiDARs, and rigs that carry them."""

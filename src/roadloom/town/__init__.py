@@ -1,0 +1,1 @@
+"""The built-in procedural world: exact images, sweeps, boxes and occupancy, no download."""
