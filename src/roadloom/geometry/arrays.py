@@ -38,7 +38,7 @@ def like(value: Any, reference: Array) -> Array:
         if is_tensor(value):
             return value.to(reference.device)
         if isinstance(value, np.ndarray):
-            return torch.as_tensor(value, device=reference.device)
+            return _tensor(value).to(reference.device)
         return torch.as_tensor(value, dtype=reference.dtype, device=reference.device)
     if isinstance(value, np.ndarray):
         return value
@@ -72,12 +72,20 @@ def numpy_door(function: Callable[P, R]) -> Callable[P, R]:
         keep = any(isinstance(v, torch.Tensor) for v in values)
 
         def enter(value: Any) -> Any:
-            return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+            return _tensor(value) if isinstance(value, np.ndarray) else value
 
-        result = function(*map(enter, args), **{k: enter(v) for k, v in kwargs.items()})  # type: ignore[arg-type]
+        result = function(*map(enter, args), **{k: enter(v) for k, v in kwargs.items()})
         return result if keep or not values else _leave(result)
 
     return wrapped
+
+
+def _tensor(array: np.ndarray) -> Any:
+    """Share memory where torch can: it knows neither read-only memory nor negative strides."""
+    import torch
+
+    shareable = array.flags.writeable and min(array.strides, default=0) >= 0
+    return torch.from_numpy(array if shareable else array.copy())
 
 
 def _leave(result: Any) -> Any:

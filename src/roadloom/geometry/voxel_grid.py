@@ -37,6 +37,13 @@ class VoxelGrid:
             low + c * n for low, c, n in zip(self.lower_m, self.cell_m, self.shape, strict=True)
         )  # type: ignore[return-value]
 
+    def faces(self, axis: int) -> Float[np.ndarray, " face"]:
+        """Coordinates [m] of the ``shape[axis] + 1`` planes between cells, rising.
+
+        Everything that walks the grid compares with these very numbers.
+        """
+        return self.lower_m[axis] + np.arange(self.shape[axis] + 1) * self.cell_m[axis]
+
     def cell_of(
         self, points_m: Float[Array, "*point 3"]
     ) -> tuple[Int64[Array, "*point 3"], Bool[Array, "*point"]]:
@@ -46,11 +53,12 @@ class VoxelGrid:
         """
         xp = namespace(points_m)
         points = xp.astype(points_m, xp.float64)
-        scaled = (points - like(np.array(self.lower_m), points)) / like(
-            np.array(self.cell_m), points
-        )
-        shape = like(np.array(self.shape), points_m)
-        cell = xp.floor(scaled)
+        lower, size = like(np.array(self.lower_m), points), like(np.array(self.cell_m), points)
+        cell = xp.floor((points - lower) / size)
+        # The division rounds, so a point on a face may land one cell off: the faces decide.
+        cell = cell + xp.astype(points >= lower + (cell + 1) * size, xp.float64)
+        cell = cell - xp.astype(points < lower + cell * size, xp.float64)
+        shape = like(np.array(self.shape), points)
         inside = xp.all((cell >= 0) & (cell < shape), axis=-1)
         far = xp.abs(cell) < 2.0**62  # NaN too
         return xp.astype(xp.where(far, cell, -xp.ones_like(cell)), xp.int64), inside
@@ -64,7 +72,7 @@ class VoxelGrid:
 
     def centers(self) -> Float[np.ndarray, "x y z 3"]:
         """Centres [m] of all cells."""
-        return self.center_of(np.stack(np.indices(self.shape, dtype=np.int64), axis=-1))
+        return self.center_of(np.moveaxis(np.indices(self.shape, dtype=np.int64), 0, -1))
 
 
 OCC3D = VoxelGrid(lower_m=(-40.0, -40.0, -1.0), cell_m=(0.4, 0.4, 0.4), shape=(200, 200, 16))
