@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from roadloom.errors import BadInput
 
 if TYPE_CHECKING:
-    from roadloom.scene.source import Source
+    from roadloom.scene.reader import SourceReader
+    from roadloom.scene.source import Source, SourceName
 
 KINDS = {
     "town-v0": "roadloom.town.source:TownSource",
@@ -18,10 +19,9 @@ KINDS = {
 """KIND -> ``module:class``; the class is called with PLACE and imported only then."""
 
 
-def open_source(source: str, labels: str | None = None) -> "Source":
-    """Open ``KIND:PLACE[:SCENE]``; ``labels`` is a folder of labels to attach."""
-    from roadloom.scene.labels import LabelFolder
-    from roadloom.scene.source import Source, SourceName
+def open_reader(source: str) -> "tuple[SourceName, SourceReader]":
+    """Parse a source's name and open its reader, without asking whether the scene exists."""
+    from roadloom.scene.source import SourceName
 
     name = SourceName.parse(source)
     if name.kind not in KINDS:
@@ -31,5 +31,13 @@ def open_source(source: str, labels: str | None = None) -> "Source":
             remedy=f"use one of {', '.join(KINDS)}",
         )
     module, _, reader = KINDS[name.kind].partition(":")
-    opened = getattr(import_module(module), reader)(name.place)
-    return Source(name, opened, None if labels is None else LabelFolder.open(labels))
+    return name, getattr(import_module(module), reader)(name.place)
+
+
+def open_source(source: str, labels: str | None = None) -> "Source":
+    """Open ``KIND:PLACE[:SCENE]``; ``labels`` is a folder of labels to attach."""
+    from roadloom.scene.labels import LabelFolder
+    from roadloom.scene.source import Source
+
+    name, reader = open_reader(source)
+    return Source(name, reader, None if labels is None else LabelFolder.open(labels))

@@ -1,0 +1,41 @@
+# The commands that CI and people run. `make demo` and `make test` need nothing but Python and this.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do command -v $$p >/dev/null 2>&1 && $$p -c "" 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: help setup demo test check bench docs clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+setup: $(STAMP)  ## build .venv with everything that demo, tests and checks need
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else f"Roadloom needs Python 3.11 or 3.12, this is {v[0]}.{v[1]}: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## drive through the built-in street and say where to look
+	$(BIN)/roadloom demo --out out/demo
+
+test: $(STAMP)  ## every test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+check: $(STAMP)  ## format, lint, layers, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## measure; prints one JSON line per figure
+	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)  ## check that every link and code block in the documents holds
+	$(BIN)/python -m pytest -q tests/architecture/test_docs.py
+
+clean:  ## remove what was built
+	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis

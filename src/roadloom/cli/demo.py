@@ -1,0 +1,31 @@
+"""``roadloom demo``: a drive through the built-in street, shown every way there is."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from roadloom.cli.command import Command
+from roadloom.cli.view import tell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo(Command):
+    """Drive through the built-in street: no download, no GPU, a minute on a laptop.
+
+    Writes a page that plays offline, pictures of all cameras, a LiDAR sweep (.ply), occupancy
+    (.npz) and a film (.mp4). Example: roadloom demo --out out/demo
+    """
+
+    out: Path = Path("out/demo")
+    """Folder for the results; created if missing."""
+    scene: int = 0
+    """Which scene of the validation split."""
+
+    def run(self) -> int:
+        import roadloom
+        from roadloom.viewer.write import ViewOptions, write_view
+
+        clip = roadloom.open(f"town-v0:val:{self.scene}")[0]
+        sys.stderr.write(f"{clip}\n")
+        tell(self.out, write_view(clip, self.out, ViewOptions()))
+        return 0

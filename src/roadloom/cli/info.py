@@ -1,0 +1,115 @@
+"""``roadloom info``: what is installed here, what is missing, and how to get it.
+
+Loads neither torch nor numba: versions come from package metadata.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from roadloom import __version__
+from roadloom.cli.command import Command
+from roadloom.io.extras import EXTRAS
+from roadloom.scene.classes import CLASS_HASH, CLASSES
+from roadloom.scene.registry import KINDS
+
+CORE = ("numpy", "torch", "numba", "pillow", "msgspec", "tyro", "jaxtyping")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info(Command):
+    """Say which versions, devices and optional parts this installation has.
+
+    Paste its output into a bug report. Example: roadloom info --json
+    """
+
+    json: bool = False
+    """Print one JSON object instead of text."""
+
+    def run(self) -> int:
+        facts = collect()
+        sys.stdout.write(json.dumps(facts, indent=2) + "\n" if self.json else as_text(facts))
+        return 0
+
+
+def collect() -> dict[str, Any]:
+    """Everything ``info`` knows, as JSON values."""
+    return {
+        "roadloom": __version__,
+        "class_list": {"hash": CLASS_HASH, "classes": len(CLASSES)},
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "memory_gb": _memory_gb(),
+        "gpus": _gpus(),
+        "packages": {name: _version(name) for name in CORE},
+        "optional": {
+            name: {"version": _version(name), "purpose": purpose, "extra": extra}
+            for name, (extra, purpose) in EXTRAS.items()
+        },
+        "sources": list(KINDS),
+        "cache": str(cache_folder()),
+    }
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """The same for people."""
+    memory = facts["memory_gb"]
+    lines = [
+        f"roadloom {facts['roadloom']} (class list {facts['class_list']['hash']}, "
+        f"{facts['class_list']['classes']} classes)",
+        f"Python   {facts['python']} on {facts['platform']}",
+        f"CPU      {facts['cpu_cores'] or '?'} cores, {f'{memory:.0f} GB' if memory else '?'}",
+        f"GPU      {', '.join(facts['gpus']) or 'none found'}",
+        f"sources  {', '.join(facts['sources'])}",
+        f"cache    {facts['cache']}",
+        "",
+        "core packages",
+    ]
+    lines += [f"  {name:<10} {found or 'MISSING'}" for name, found in facts["packages"].items()]
+    lines += ["", "optional packages"]
+    for name, part in facts["optional"].items():
+        state = part["version"] or f"missing: pip install 'roadloom[{part['extra']}]'"
+        lines.append(f"  {name:<10} {state} ({part['purpose']})")
+    return "\n".join(lines) + "\n"
+
+
+def cache_folder() -> Path:
+    """Where indexes are kept: ``ROADLOOM_CACHE``, else the user's cache folder."""
+    named = os.environ.get("ROADLOOM_CACHE")
+    home = os.environ.get("XDG_CACHE_HOME")
+    return Path(named) if named else Path(home or Path.home() / ".cache") / "roadloom"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _memory_gb() -> float | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _gpus() -> list[str]:
+    """Names and memory as the driver's own tool reports them."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
+    except (subprocess.SubprocessError, OSError) as error:
+        return [f"nvidia-smi failed: {error}"]
+    return [line.strip() for line in answer.stdout.splitlines() if line.strip()]

@@ -1,0 +1,57 @@
+"""``roadloom validate``: look at every field and file of a source and say what is wrong."""
+
+import sys
+from dataclasses import dataclass
+from itertools import islice
+from typing import Annotated
+
+import tyro
+
+from roadloom.cli.command import Command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validate(Command):
+    """Check a recording from end to end; exit 0 if it is sound, 1 if anything is wrong.
+
+    Each problem is one line: FILE: FIELD: what is wrong (remedy: what to do).
+    Example: roadloom validate nuscenes:/data/nuscenes@v1.0-mini --partial
+    """
+
+    source: Annotated[str, tyro.conf.Positional]
+    """KIND:PLACE[:SCENE]; without a SCENE the whole source is checked."""
+    partial: bool = False
+    """Accept a cut-down recording: list the sensor files that it lacks instead of failing."""
+    most: int = 50
+    """How many lines of each kind to print; all are counted."""
+
+    def run(self) -> int:
+        from roadloom.errors import RoadloomError
+        from roadloom.scene.registry import open_reader
+
+        try:
+            name, reader = open_reader(self.source)
+            problems = list(reader.problems(name.scene, partial=self.partial))
+        except RoadloomError as error:
+            problems, absent = [error], []  # type: ignore[list-item]
+        else:
+            absent = list(reader.absent_files(name.scene)) if self.partial else []
+        _show("problem", [str(problem) for problem in problems], self.most)
+        _show("absent file", absent, self.most)
+        if problems:
+            sys.stdout.write(f"{self.source} FAILED: {_count(len(problems), 'problem')}\n")
+            return 1
+        lacking = f", {_count(len(absent), 'file')} absent" if self.partial else ""
+        sys.stdout.write(f"{self.source} is sound{lacking}\n")
+        return 0
+
+
+def _show(what: str, lines: list[str], most: int) -> None:
+    for line in islice(lines, most):
+        sys.stdout.write(f"{what}: {line}\n")
+    if len(lines) > most:
+        sys.stdout.write(f"... and {_count(len(lines) - most, what)} more (see --most)\n")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

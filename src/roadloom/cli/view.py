@@ -1,0 +1,63 @@
+"""``roadloom view``: one page per clip, pictures, a point cloud and a film."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from roadloom.cli.command import Command
+
+
+@dataclass(frozen=True, kw_only=True)
+class View(Command):
+    """Show a recording: a page that plays offline, pictures of all cameras, PLY, MP4.
+
+    Example: roadloom view nuscenes:/data/nuscenes:scene-0061 --out out/view
+    """
+
+    source: Annotated[str, tyro.conf.Positional]
+    """KIND:PLACE[:SCENE]; without a SCENE the first scene is shown, or see --all."""
+    out: Path
+    """Folder for the results; created if missing. With --all one folder per scene in it."""
+    all: bool = False
+    """Show every scene of the source."""
+    labels: Path | None = None
+    """Folder of labels to attach, as `roadloom.open(SOURCE, labels=DIR)` does."""
+    film: bool = True
+    """Write an MP4 (needs the extra `video`)."""
+    max_frames: int = 40
+    """Key frames on the page; longer clips are thinned evenly, and the page says so."""
+    image_width: int = 480
+    """Width [px] of the images on the page; the pictures beside it keep full size."""
+
+    def run(self) -> int:
+        import roadloom
+        from roadloom.viewer.write import ViewOptions, write_view
+
+        source = roadloom.open(
+            self.source, labels=None if self.labels is None else str(self.labels)
+        )
+        options = ViewOptions(
+            film=self.film, max_frames=self.max_frames, image_width=self.image_width
+        )
+        scenes = source.scenes if self.all else source.scenes[:1]
+        if len(scenes) < len(source):
+            sys.stderr.write(
+                f"showing {scenes[0]}, the first of {len(source)} scenes; name one as "
+                f"{source.name}:SCENE, or use --all\n"
+            )
+        for scene in scenes:
+            folder = self.out / scene if self.all else self.out
+            written = write_view(source.clip(scene), folder, options)
+            tell(folder, written)
+        return 0
+
+
+def tell(folder: Path, written: list[Path]) -> None:
+    """Say where to look."""
+    sys.stdout.write(f"{len(written)} files in {folder}\n")
+    page = folder / "index.html"
+    if page in written:
+        sys.stdout.write(f"open {page} in a browser: it plays offline\n")
