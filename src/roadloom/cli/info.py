@@ -11,11 +11,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from roadloom import __version__
 from roadloom.cli.command import Command
+from roadloom.io.cache import cache_folder
 from roadloom.io.extras import EXTRAS
 from roadloom.scene.classes import CLASS_HASH, CLASSES
 from roadloom.scene.registry import KINDS
@@ -79,13 +79,6 @@ def as_text(facts: dict[str, Any]) -> str:
         state = part["version"] or f"missing: pip install 'roadloom[{part['extra']}]'"
         lines.append(f"  {name:<10} {state} ({part['purpose']})")
     return "\n".join(lines) + "\n"
-
-
-def cache_folder() -> Path:
-    """Where indexes are kept: ``ROADLOOM_CACHE``, else the user's cache folder."""
-    named = os.environ.get("ROADLOOM_CACHE")
-    home = os.environ.get("XDG_CACHE_HOME")
-    return Path(named) if named else Path(home or Path.home() / ".cache") / "roadloom"
 
 
 def _version(package: str) -> str | None:
