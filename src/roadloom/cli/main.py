@@ -1,18 +1,25 @@
 """Entry point: parse the command line, run one command, turn errors into one line."""
 
 import sys
+from collections.abc import Callable
 from types import TracebackType
 
 import tyro
 
 from roadloom import __version__
+from roadloom.cli.command import Command
 from roadloom.cli.demo import Demo
 from roadloom.cli.info import Info
 from roadloom.cli.validate import Validate
 from roadloom.cli.view import View
 from roadloom.errors import RoadloomError
 
-COMMANDS = {"demo": Demo, "info": Info, "validate": Validate, "view": View}
+COMMANDS: dict[str, Callable[..., Command]] = {
+    "demo": Demo,
+    "info": Info,
+    "validate": Validate,
+    "view": View,
+}
 _ABOUT = (
     "Roadloom: driving scenes for your own vehicle.\n\n"
     "A SOURCE is named KIND:PLACE[:SCENE], such as town-v0:val:3, nuscenes:ROOT:scene-0061, "

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int32, UInt8
 
 from roadloom.geometry.pose import Pose
+from roadloom.scene.equality import same_array, same_pose
 
 Strings = np.ndarray
 """NumPy array of text (dtype ``<U``), one per box; the empty string means none."""
@@ -77,7 +78,7 @@ class Boxes:
             class_id=np.asarray(class_id, np.uint8),
             pose=pose,
             size=np.asarray(size, np.float64),
-            **unknown,  # type: ignore[arg-type]
+            **unknown,
         )
 
     @staticmethod
@@ -99,17 +100,12 @@ class Boxes:
 
     def same_as(self, other: "Boxes") -> bool:
         """Equal in every field; NaN equals NaN."""
-        return self.time_ns == other.time_ns and all(
-            _same(getattr(self, name), getattr(other, name)) for name in _COLUMNS
+        return (
+            self.time_ns == other.time_ns
+            and same_pose(self.pose, other.pose)
+            and all(same_array(getattr(self, n), getattr(other, n)) for n in _ARRAYS)
         )
 
 
 _COLUMNS = tuple(f.name for f in fields(Boxes) if f.name != "time_ns")
-
-
-def _same(a: np.ndarray | Pose, b: np.ndarray | Pose) -> bool:
-    if isinstance(a, Pose) and isinstance(b, Pose):
-        return np.array_equal(a.rotation, b.rotation) and np.array_equal(
-            a.translation, b.translation
-        )
-    return np.array_equal(a, b, equal_nan=getattr(a, "dtype", np.dtype("U")).kind == "f")
+_ARRAYS = tuple(name for name in _COLUMNS if name != "pose")

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int16, Int64, UInt8
 
 from roadloom.geometry.pose import Pose
+from roadloom.scene.equality import same_array, same_pose
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,7 +80,7 @@ class Sweep:
                 for a, b in zip(self.origins, other.origins, strict=True)
             )
             and same_pose(self.world_from_ego, other.world_from_ego)
-            and all(_same(getattr(self, n), getattr(other, n)) for n in POINT_COLUMNS)
+            and all(same_array(getattr(self, n), getattr(other, n)) for n in POINT_COLUMNS)
         )
 
 
@@ -89,13 +90,3 @@ POINT_COLUMNS = tuple(
     if f.name not in ("time_ns", "world_from_ego", "motion_compensated", "origins")
 )
 """The fields with one row per point."""
-
-
-def same_pose(a: Pose, b: Pose) -> bool:
-    return np.array_equal(a.rotation, b.rotation) and np.array_equal(a.translation, b.translation)
-
-
-def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
