@@ -6,6 +6,8 @@ Heights may be unknown: z is then NaN. ``road_map_json`` turns a map into JSON a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -121,6 +123,28 @@ class RoadMap:
     def layers(self) -> frozenset[str]:
         """Names of the layers that were recorded, whether or not anything lies in them."""
         return frozenset([*self.polygons, *self.lines, *self.rasters])
+
+    def to_dict(self, raster_files: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """As JSON values, all but ``arrays()``; see ``road_map_json.to_dict``."""
+        from roadloom.scene import road_map_json
+
+        return road_map_json.to_dict(self, raster_files)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What ``to_dict`` leaves out because it is big: ``ground``, where there is one."""
+        return {} if self.ground is None else {"ground": self.ground.heights}
+
+    @staticmethod
+    def from_dict(
+        data: Any,
+        arrays: Mapping[str, np.ndarray] | None = None,
+        *,
+        file: str | Path | None = None,
+    ) -> "RoadMap":
+        """Back from ``to_dict`` and ``arrays``; see ``road_map_json.from_dict``."""
+        from roadloom.scene import road_map_json
+
+        return road_map_json.from_dict(data, arrays, file=file)
 
     def same_as(self, other: "RoadMap") -> bool:
         """Equal in content; NaN equals NaN, and masks may lie in different files."""
