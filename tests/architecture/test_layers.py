@@ -17,7 +17,9 @@ REASONABLE = 400
 
 def loaded_by(code: str) -> set[str]:
     """Which heavy packages a fresh process holds after running ``code``."""
-    probe = f"{code}\nimport sys\nprint(*({{'torch', 'numba', 'pyarrow', 'av'}} & set(sys.modules)))"
+    probe = (
+        f"{code}\nimport sys\nprint(*({{'torch', 'numba', 'pyarrow', 'av'}} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split()) if done.stdout.strip() else set()
 
@@ -57,7 +59,9 @@ def test_layers_are_listed_alike_everywhere() -> None:
     ]  # fmt: skip
     listed = re.findall(r"^    \d+ (\w+) ", roadloom.__doc__ or "", re.M)
     assert listed == layers
-    contract = re.search(r'type = "layers"\nlayers = \[(.*?)\]', (ROOT / "pyproject.toml").read_text(), re.S)
+    contract = re.search(
+        r'type = "layers"\nlayers = \[(.*?)\]', (ROOT / "pyproject.toml").read_text(), re.S
+    )
     assert contract is not None
     named = re.findall(r'"roadloom\.(\w+)"', contract.group(1))
     assert named[::-1] == ["errors", *layers]

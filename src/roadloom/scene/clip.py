@@ -296,13 +296,23 @@ class Frame:
             self.time_ns, self.world_from_ego,
         )  # fmt: skip
 
-    def occupancy(self, grid: VoxelGrid) -> Occupancy:
-        """Semantic occupancy on ``grid``: attached labels first, else what the source holds."""
+    def occupancy(self, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
+        """Semantic occupancy on ``grid``: attached labels first, else what the source holds.
+
+        Args:
+            grid: in the ego frame.
+            solid: fill the interiors of solids too, where the source knows them.
+
+        Raises:
+            NotRecorded: there is none, or not on this grid, or no interiors.
+        """
         if self.key is None:
             raise NotRecorded("occupancy is held for key frames only", field="occupancy")
-        if self.clip.labels is not None:
-            return self.clip.labels.occupancy(self.clip.scene_id, self.time_ns, grid)
-        return self.clip.reader.occupancy(self.key, grid)
+        if self.clip.labels is None:
+            return self.clip.reader.occupancy(self.key, grid, solid=solid)
+        if solid:
+            raise NotRecorded("labels hold surfaces, not interiors", field="occupancy")
+        return self.clip.labels.occupancy(self.clip.scene_id, self.time_ns, grid)
 
     def layout(self, grid: VoxelGrid) -> "Layout":
         """UniScene's 18 bird's-eye-view channels on the floor of ``grid``."""

@@ -101,7 +101,8 @@ class ClipReader(ABC):
     def road_map(self) -> RoadMap:
         raise NotRecorded("this recording has no map", field="map")
 
-    def occupancy(self, key: int, grid: VoxelGrid) -> Occupancy:
+    def occupancy(self, key: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
+        """Semantic occupancy in the ego frame of the key frame; ``solid`` fills interiors."""
         raise NotRecorded("this recording has no occupancy", field="occupancy")
 
     def extra_image(self, kind: str, camera: str, index: int) -> np.ndarray:

@@ -1,0 +1,44 @@
+"""The documents hold: links lead somewhere, the README's first code block runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith(("http://", "https://")):
+            assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+def test_the_first_code_block_of_the_readme_runs() -> None:
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert block is not None
+    names: dict[str, object] = {}
+    exec(compile(block.group(1), "README.md", "exec"), names)  # our own text
+    frame, grid = names["frame"], names["grid"]
+    assert names["image"].pixels.ndim == 3  # type: ignore[attr-defined]
+    assert len(names["sweep"]) > 1000  # type: ignore[arg-type]
+    assert len(names["boxes"]) > 0  # type: ignore[arg-type]
+    assert names["occupancy"].labels.shape == grid.shape  # type: ignore[attr-defined]
+    assert names["layout"].channels.shape == (18, *grid.shape[:2])  # type: ignore[attr-defined]
+    assert frame.key == 3  # type: ignore[attr-defined]
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    from roadloom.cli.main import COMMANDS
+
+    text = (ROOT / "README.md").read_text()
+    used = set(re.findall(r"^roadloom (\w+)", text, re.M)) | set(
+        re.findall(r"`roadloom (\w+)", text)
+    )
+    assert used and used <= set(COMMANDS), used - set(COMMANDS)
+    targets = set(re.findall(r"make (\w+)", text))
+    makefile = (ROOT / "Makefile").read_text()
+    assert {"demo", "test"} <= targets
+    assert all(re.search(rf"^{target}:", makefile, re.M) for target in targets)

@@ -1,0 +1,92 @@
+"""The program as a user meets it: help, one-line errors, exit codes."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from roadloom.cli.main import COMMANDS, main
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from roadloom.cli.main import main; main(sys.argv[1:])"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_flag(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "Example" in text
+    assert "--debug" in text
+
+
+def test_flags_do_not_grow_unseen() -> None:
+    """A new flag is a decision: add it here, or write a function that returns a configuration."""
+    from dataclasses import fields
+
+    flags = {name: {f.name for f in fields(kind)} - {"debug"} for name, kind in COMMANDS.items()}  # type: ignore[arg-type]
+    assert flags == {
+        "demo": {"out", "scene"},
+        "info": {"json"},
+        "validate": {"source", "partial", "most"},
+        "view": {"source", "out", "all", "labels", "film", "max_frames", "image_width"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nonsense", "is no source"),
+        ("nuscenez:/data", "unknown kind of source"),
+        ("nuscenes:/does/not/exist", "/does/not/exist"),
+        ("av2:/does/not/exist", "/does/not/exist"),
+        ("folder:/does/not/exist", "/does/not/exist"),
+        ("layouts:/does/not/exist.json", "/does/not/exist"),
+        ("town-v0:nowhere", "nowhere"),
+        ("town-v0:val:99999", "99999"),
+    ],
+)
+def test_bad_sources_are_one_line_with_a_remedy(source: str, words: str, tmp_path: Path) -> None:
+    done = run("view", source, "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert words in done.stderr and "remedy: " in done.stderr
+    assert not (tmp_path / "out").exists(), "nothing is written for a source that does not open"
+
+
+def test_debug_shows_the_traceback() -> None:
+    done = run("view", "nonsense", "--out", "unused", "--debug")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+def test_validate_counts_and_fails(tmp_path: Path) -> None:
+    done = run("validate", f"folder:{tmp_path}")
+    assert done.returncode == 1
+    assert re.search(r"FAILED: \d+ problem", done.stdout)
+    assert "Traceback" not in done.stderr
+
+
+def test_validate_passes_the_built_in_street() -> None:
+    done = run("validate", "town-v0:val:0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "is sound" in done.stdout
+
+
+def test_info_as_json() -> None:
+    facts = json.loads(run("info", "--json").stdout)
+    assert facts["packages"]["numpy"] and facts["class_list"]["classes"] > 50
+
+
+def test_version() -> None:
+    import roadloom
+
+    assert run("--version").stdout == f"roadloom {roadloom.__version__}\n"
