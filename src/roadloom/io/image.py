@@ -1,11 +1,15 @@
 """Images as arrays: sRGB, upright as EXIF says, 8 bits a channel."""
 
 import io
+import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from roadloom.errors import BadInput
 from roadloom.io.atomic import atomic_file
@@ -13,6 +17,8 @@ from roadloom.io.read import read_bytes
 
 MAX_PIXELS = 400_000_000
 """A nuScenes map mask has up to 300 million; more is taken for a damaged header."""
+_DECODING = (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, struct.error)
+"""What Pillow raises on damaged bytes, by format and place."""
 
 
 def read_image(
@@ -20,19 +26,27 @@ def read_image(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Decode a JPEG or PNG in full.
 
+    Turned upright by its EXIF tag, carried to sRGB by its ICC profile (without one it is taken
+    for sRGB); 16 bits a channel are scaled to 8, palettes, greys and CMYK become RGB, and what is
+    transparent is laid over black.
+
     Args:
         path: the file.
         size: width and height [px] that the calibration is for; another size is refused.
 
     Raises:
         MissingInput: no such file.
-        BadInput: not an image, cut off, or of another size.
+        BadInput: not such an image, cut off, or of another size.
     """
     image = _open(path)
-    pixels = np.asarray(_upright_srgb(image, path))
+    try:
+        pixels = np.asarray(_upright_srgb(image, path))
+    except _DECODING as error:
+        raise _damaged(path, error) from error
     if size is not None and pixels.shape[1::-1] != tuple(size):
         raise BadInput(
-            f"is {pixels.shape[1]}x{pixels.shape[0]}, but its calibration is for {size[0]}x{size[1]}",
+            f"is {pixels.shape[1]}x{pixels.shape[0]}, "
+            f"but its calibration is for {size[0]}x{size[1]}",
             file=path, field="size",
             remedy="give the image its original size, or a rig resized with it",
         )  # fmt: skip
@@ -44,7 +58,7 @@ def read_mask(path: str | Path) -> UInt8[np.ndarray, "height width"]:
     image = _open(path)
     try:
         return np.asarray(image.convert("L"))
-    except (OSError, SyntaxError, ValueError) as error:
+    except _DECODING as error:
         raise _damaged(path, error) from error
 
 
@@ -71,44 +85,77 @@ def encode_image(
     return buffer.getvalue()
 
 
-def _options(path: Path, quality: int) -> dict[str, object]:
+def _options(path: Path, quality: int) -> dict[str, Any]:
     if path.suffix.lower() in (".jpg", ".jpeg"):
         return {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
     return {"compress_level": 4}
 
 
 def _open(path: str | Path) -> Image.Image:
+    """Decode by the signature.
+
+    The format's own class is called, as ``Image.open`` refuses large images by a global limit
+    that threads would have to share; ours is ``MAX_PIXELS``.
+    """
     data = read_bytes(path)
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # our own limit is below
+    kind: type[JpegImageFile] | type[PngImageFile]
+    if data.startswith(b"\xff\xd8"):
+        kind = JpegImageFile
+    elif data.startswith(b"\x89PNG\r\n\x1a\n"):
+        kind = PngImageFile
+    else:
+        raise _damaged(path, "it begins as neither JPEG nor PNG")
     try:
-        image = Image.open(io.BytesIO(data))
+        image = kind(io.BytesIO(data))
         if image.width * image.height > MAX_PIXELS:
-            raise BadInput(f"claims {image.width}x{image.height} pixels", file=path, field="size")
+            raise _damaged(path, f"it claims {image.width}x{image.height} pixels")
         image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, BadInput):
-            raise
+    except BadInput:
+        raise
+    except _DECODING as error:
         raise _damaged(path, error) from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
     return image
 
 
 def _upright_srgb(image: Image.Image, path: str | Path) -> Image.Image:
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
-    if profile and image.mode == "RGB":
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            image = (
-                ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB")) or image
-            )
-        except (OSError, ImageCms.PyCMSError) as error:
-            raise BadInput(f"its colour profile is damaged: {error}", file=path) from error
+    image = _eight_bits(ImageOps.exif_transpose(image))
+    if profile:
+        image = _to_srgb(image, profile, path)
+    if image.mode == "RGBA":
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, image).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _damaged(path: str | Path, error: BaseException) -> BadInput:
+def _to_srgb(image: Image.Image, profile: bytes, path: str | Path) -> Image.Image:
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    opaque = image if alpha is None else image.convert("RGB")
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        target = ImageCms.createProfile("sRGB")
+        opaque = ImageCms.profileToProfile(opaque, source, target, outputMode="RGB") or opaque
+    except (OSError, ImageCms.PyCMSError) as error:
+        raise BadInput(
+            f"its colour profile is damaged: {error}",
+            file=path, field="icc_profile", remedy="save the image again as plain sRGB",
+        ) from error  # fmt: skip
+    if alpha is not None:
+        opaque.putalpha(alpha)
+    return opaque
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """To one of L, RGB, RGBA, CMYK. Pillow would clip 16 bits to 255, not scale them."""
+    if image.mode.startswith("I"):
+        wide = np.asarray(image).astype(np.float64)
+        return Image.fromarray(np.round(wide / 257).astype(np.uint8))
+    if image.mode in ("LA", "PA") or "transparency" in image.info:
+        return image.convert("RGBA")
+    return image if image.mode in ("L", "RGB", "RGBA", "CMYK") else image.convert("RGB")
+
+
+def _damaged(path: str | Path, error: object) -> BadInput:
     return BadInput(
         f"cannot be decoded as an image: {error}",
         file=path, remedy="restore the file from the original data set",
