@@ -8,7 +8,7 @@ import numpy as np
 
 from roadloom.errors import BadInput, MissingInput
 
-_RESTORE = "restore the file from the original data set"
+RESTORE = "restore the file from the original data set"
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -21,11 +21,11 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError as error:
-        raise MissingInput("no such file", file=path, remedy=_RESTORE) from error
+        raise MissingInput("no such file", file=path, remedy=RESTORE) from error
     except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", file=path, remedy=_RESTORE) from error
+        raise BadInput(f"cannot be read: {error.strerror}", file=path, remedy=RESTORE) from error
     if not data:
-        raise BadInput("the file is empty", file=path, remedy=_RESTORE)
+        raise BadInput("the file is empty", file=path, remedy=RESTORE)
     return data
 
 
@@ -33,21 +33,29 @@ def read_text(path: str | Path) -> str:
     try:
         return read_bytes(path).decode()
     except UnicodeDecodeError as error:
-        raise BadInput(f"is not UTF-8: {error}", file=path, remedy=_RESTORE) from error
+        raise BadInput(f"is not UTF-8: {error}", file=path, remedy=RESTORE) from error
 
 
 def read_json(path: str | Path) -> Any:
-    """Strict JSON: NaN and Infinity are refused."""
+    """Strict JSON: NaN, Infinity and a key that an object holds twice are refused."""
 
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is not JSON")
 
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise BadInput("is there twice", file=path, field=twice, remedy=RESTORE)
+        return made
+
     try:
-        return json.loads(read_text(path), parse_constant=refuse)
+        return json.loads(read_text(path), parse_constant=refuse, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         if isinstance(error, BadInput):
             raise
-        raise BadInput(f"is not JSON: {error}", file=path, remedy=_RESTORE) from error
+        raise BadInput(f"is not JSON: {error}", file=path, remedy=RESTORE) from error
 
 
 def read_array(path: str | Path, dtype: str, columns: int) -> np.ndarray:
@@ -57,6 +65,6 @@ def read_array(path: str | Path, dtype: str, columns: int) -> np.ndarray:
     if len(data) % row:
         raise BadInput(
             f"{len(data)} bytes are no whole number of rows of {row} bytes: the file is cut off",
-            file=path, remedy=_RESTORE,
+            file=path, remedy=RESTORE,
         )  # fmt: skip
     return np.frombuffer(data, dtype=dtype).reshape(-1, columns)
