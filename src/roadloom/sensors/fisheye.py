@@ -1,0 +1,112 @@
+"""Fisheye camera after Kannala and Brandt, "A generic camera model" (2006).
+
+    point -> angle t from the axis -> t (1 + k1 t^2 + k2 t^4 + k3 t^6 + k4 t^8) -> pixel
+
+The image radius grows with the angle, so directions at and behind 90 degrees are seen too. The
+polynomial is the one of OpenCV's fisheye module. What lies past its turning point is refused.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Real
+
+from roadloom.geometry.arrays import Array, namespace
+from roadloom.sensors.image_plane import ImagePlane, detached, directions_or_nan, floating
+from roadloom.sensors.lens_curve import LensCurve
+
+TOLERANCE_PX = 1e-8
+"""To this the distortion is inverted (float64)."""
+ON_AXIS = 1e-8
+"""Angles below this [rad] are their own tangent; it also keeps derivatives finite there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FisheyeCamera(ImagePlane):
+    """Focal lengths in pixels per radian, principal point in pixels; distortion 0 unless given."""
+
+    k1: float = 0.0
+    k2: float = 0.0
+    k3: float = 0.0
+    k4: float = 0.0
+    max_angle_rad: float = math.pi
+    """The lens sees nothing further from its axis: half its field of view."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.max_angle_rad <= math.pi:
+            raise ValueError(f"max_angle_rad must lie in (0, pi], got {self.max_angle_rad}")
+
+    @property
+    def limit_rad(self) -> float:
+        """The largest angle that is seen: ``max_angle_rad``, or the fold where that is nearer."""
+        return self._curve.limit
+
+    def project(
+        self, points_camera: Real[Array, "*point 3"]
+    ) -> tuple[Float[Array, "*point 2"], Bool[Array, "*point"]]:
+        """Pixels of points in the camera frame, and whether each is seen.
+
+        Seen is what lies within ``limit_rad`` of the axis and in the image (borders included).
+        Points within the limit keep their pixel when it lies outside the image; all others, and
+        the camera's own centre and what is exactly behind it, get NaN.
+        """
+        points = floating(points_camera)
+        xp = namespace(points)
+        finite = xp.all(xp.isfinite(points), axis=-1)
+        points = xp.where(finite[..., None], points, xp.ones_like(points))
+        x, y, z = points[..., 0], points[..., 1], points[..., 2]
+        square = x * x + y * y
+        near_axis = square <= (ON_AXIS * z) ** 2
+        off_axis = xp.sqrt(xp.where(near_axis, xp.ones_like(square), square))
+        angle = xp.atan2(off_axis, z)
+        seen = finite & xp.where(near_axis, z > 0, angle <= self.limit_rad)
+        ahead = xp.where(near_axis & seen, z, xp.ones_like(z))
+        scale = xp.where(near_axis, 1.0 / ahead, self._curve.value(angle) / off_axis)
+        pixels = self._pixels(x * scale, y * scale, seen)
+        return pixels, self.contains(pixels)
+
+    def unproject(
+        self, pixels: Real[Array, "*point 2"]
+    ) -> tuple[Float[Array, "*point 3"], Bool[Array, "*point"]]:
+        """Unit directions through pixels, in the camera frame, and whether each is valid.
+
+        Valid pixels lie in the image and within ``limit_rad``. A pixel outside the image keeps
+        its direction where the lens has one; a pixel without any gets NaN. Computed in float64
+        and given in the pixels' dtype; first derivatives are exact, second ones are not given.
+        """
+        pixels = floating(pixels)
+        xp = namespace(pixels)
+        x, y = self._plane(pixels)
+        finite = xp.isfinite(x) & xp.isfinite(y)
+        x, y = (xp.where(finite, a, xp.zeros_like(a)) for a in (x, y))
+        square = x * x + y * y
+        near_axis = square <= ON_AXIS**2
+        d = xp.sqrt(xp.where(near_axis, xp.ones_like(square), square))
+        t, found = self._curve.invert(
+            xp.where(near_axis, xp.zeros_like(d), detached(d)),
+            largest_d=2 * self._farthest(),
+            tolerance=TOLERANCE_PX / max(self.fx, self.fy),
+        )
+        # One more step of Newton's, through which the derivative by the pixel passes.
+        slope = self._curve.slope(t * t)
+        usable = slope > 1e-9
+        step = (d - self._curve.value(t)) / xp.where(usable, slope, xp.ones_like(slope))
+        t = t + xp.where(usable, step, xp.zeros_like(step))
+        scale = xp.where(near_axis, xp.ones_like(d), xp.sin(t) / d)
+        ahead = xp.where(near_axis, xp.ones_like(d), xp.cos(t))
+        seen = finite & found
+        directions = directions_or_nan(xp.stack([x * scale, y * scale, ahead], -1), seen, pixels)
+        return directions, seen & self.contains(pixels)
+
+    def rays(self) -> tuple[Float[np.ndarray, "height width 3"], Bool[np.ndarray, "height width"]]:
+        """Unit directions through all pixel centres (float64), and which of them exist."""
+        return self.unproject(self.pixel_centers())
+
+    @cached_property
+    def _curve(self) -> LensCurve:
+        return LensCurve(
+            coefficients=(self.k1, self.k2, self.k3, self.k4), largest=self.max_angle_rad
+        )
