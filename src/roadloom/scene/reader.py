@@ -91,6 +91,11 @@ class ClipReader(ABC):
     def image(self, camera: str, index: int) -> UInt8[np.ndarray, "height width 3"]:
         raise NotRecorded("this recording has no images", field=camera)
 
+    def image_bytes(self, camera: str, index: int) -> tuple[bytes, str] | None:
+        """The file behind ``image`` as it is, and its suffix (``.jpg``, ``.png``), so that a
+        copy loses nothing; None where there is no such file."""
+        return None
+
     def sweep(self, lidar: str, index: int) -> Sweep:
         raise NotRecorded("this recording has no LiDAR sweeps", field=lidar)
 
