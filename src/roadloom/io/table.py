@@ -6,7 +6,7 @@ Floats are written as the shortest text that reads back equal; a blank cell mean
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -35,7 +35,11 @@ class Column:
 
 
 def table_text(columns: Mapping[str, Sequence[Any] | np.ndarray]) -> str:
-    """The file that ``write_table`` writes. NaN and None become blank cells."""
+    """The file that ``write_table`` writes. NaN and None become blank cells.
+
+    Raises:
+        ValueError: columns of different length, or an infinite number.
+    """
     lists = [c.tolist() if isinstance(c, np.ndarray) else list(c) for c in columns.values()]
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
@@ -49,8 +53,14 @@ def write_table(path: str | Path, columns: Mapping[str, Sequence[Any] | np.ndarr
     write_text(path, table_text(columns))
 
 
-def read_table(path: str | Path, columns: Mapping[str, Column]) -> dict[str, np.ndarray]:
+def read_table(
+    path: str | Path, columns: Mapping[str, Column] | Callable[[list[str]], Mapping[str, Column]]
+) -> dict[str, np.ndarray]:
     """Read a table and check every cell; every column of ``columns`` is in the answer.
+
+    Args:
+        path: the file.
+        columns: by name; or, where they depend on what is there, a function of the names.
 
     Raises:
         MissingInput: no such file.
@@ -58,6 +68,8 @@ def read_table(path: str | Path, columns: Mapping[str, Column]) -> dict[str, np.
             wrong type, not finite or blank; the error names the column and the line.
     """
     names, lines = _rows(path)
+    if callable(columns):
+        columns = columns(names)
     _check_names(names, columns, path)
     cells = dict(zip(names, zip(*(row for _, row in lines), strict=True), strict=False))
     numbers = [number for number, _ in lines]
@@ -69,14 +81,11 @@ def read_table(path: str | Path, columns: Mapping[str, Column]) -> dict[str, np.
     }
 
 
-def column_names(path: str | Path) -> list[str]:
-    """The first line of a table, for one whose columns depend on it."""
-    return _rows(path)[0]
-
-
 def _cell(value: Any) -> str:
     if value is None or value != value:  # NaN
         return ""
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("a table holds no infinity")
     return repr(value) if isinstance(value, float) else str(value)
 
 
