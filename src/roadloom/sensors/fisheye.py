@@ -14,13 +14,22 @@ import numpy as np
 from jaxtyping import Bool, Float, Real
 
 from roadloom.geometry.arrays import Array, namespace
-from roadloom.sensors.image_plane import ImagePlane, detached, directions_or_nan, floating
+from roadloom.sensors.image_plane import (
+    NEAREST_M,
+    ImagePlane,
+    detached,
+    directions_or_nan,
+    floating,
+)
 from roadloom.sensors.lens_curve import LensCurve
 
 TOLERANCE_PX = 1e-8
 """To this the distortion is inverted (float64)."""
 ON_AXIS = 1e-8
 """Angles below this [rad] are their own tangent; it also keeps derivatives finite there."""
+
+FARTHEST = 1e4
+"""No pixel so many focal lengths away is anybody's; its square stays finite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +66,16 @@ class FisheyeCamera(ImagePlane):
         xp = namespace(points)
         finite = xp.all(xp.isfinite(points), axis=-1)
         points = xp.where(finite[..., None], points, xp.ones_like(points))
+        # Only the direction counts: at this scale no square over- or underflows.
+        size = xp.max(xp.abs(detached(points)), axis=-1, keepdims=True)
+        there = finite & (size[..., 0] >= NEAREST_M)
+        points = points / xp.where(there[..., None], size, xp.ones_like(size))
         x, y, z = points[..., 0], points[..., 1], points[..., 2]
         square = x * x + y * y
         near_axis = square <= (ON_AXIS * z) ** 2
         off_axis = xp.sqrt(xp.where(near_axis, xp.ones_like(square), square))
         angle = xp.atan2(off_axis, z)
-        seen = finite & xp.where(near_axis, z > 0, angle <= self.limit_rad)
+        seen = there & xp.where(near_axis, z > 0, angle <= self.limit_rad)
         ahead = xp.where(near_axis & seen, z, xp.ones_like(z))
         scale = xp.where(near_axis, 1.0 / ahead, self._curve.value(angle) / off_axis)
         pixels = self._pixels(x * scale, y * scale, seen)
@@ -73,15 +86,16 @@ class FisheyeCamera(ImagePlane):
     ) -> tuple[Float[Array, "*point 3"], Bool[Array, "*point"]]:
         """Unit directions through pixels, in the camera frame, and whether each is valid.
 
-        Valid pixels lie in the image and within ``limit_rad``. A pixel outside the image keeps
-        its direction where the lens has one; a pixel without any gets NaN. Computed in float64
-        and given in the pixels' dtype; first derivatives are exact, second ones are not given.
+        Valid pixels lie in the image and within ``limit_rad``. A pixel outside the image, up to
+        twice as far from the axis as the image reaches, keeps its direction where the lens has
+        one; a pixel without any gets NaN. Computed in float64 and given in the pixels' dtype;
+        first derivatives are exact, second ones are not given.
         """
         pixels = floating(pixels)
         xp = namespace(pixels)
         x, y = self._plane(pixels)
-        finite = xp.isfinite(x) & xp.isfinite(y)
-        x, y = (xp.where(finite, a, xp.zeros_like(a)) for a in (x, y))
+        near = xp.maximum(xp.abs(x), xp.abs(y)) <= FARTHEST
+        x, y = (xp.where(near, a, xp.zeros_like(a)) for a in (x, y))
         square = x * x + y * y
         near_axis = square <= ON_AXIS**2
         d = xp.sqrt(xp.where(near_axis, xp.ones_like(square), square))
@@ -97,7 +111,7 @@ class FisheyeCamera(ImagePlane):
         t = t + xp.where(usable, step, xp.zeros_like(step))
         scale = xp.where(near_axis, xp.ones_like(d), xp.sin(t) / d)
         ahead = xp.where(near_axis, xp.ones_like(d), xp.cos(t))
-        seen = finite & found
+        seen = near & found
         directions = directions_or_nan(xp.stack([x * scale, y * scale, ahead], -1), seen, pixels)
         return directions, seen & self.contains(pixels)
 

@@ -15,6 +15,9 @@ from roadloom.geometry.arrays import Array, is_tensor, like, namespace
 BORDER_PX = 1e-6
 """Pixels this far past the border still count as in the image: what rounding may add."""
 
+NEAREST_M = 1e-12
+"""What is nearer is the camera itself: its derivatives would overflow."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePlane:

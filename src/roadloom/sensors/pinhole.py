@@ -15,14 +15,21 @@ import numpy as np
 from jaxtyping import Bool, Float, Real
 
 from roadloom.geometry.arrays import Array, namespace
-from roadloom.sensors.image_plane import ImagePlane, detached, directions_or_nan, floating
+from roadloom.sensors.image_plane import (
+    NEAREST_M,
+    ImagePlane,
+    detached,
+    directions_or_nan,
+    floating,
+)
 from roadloom.sensors.lens_curve import LensCurve
 
 TOLERANCE_PX = 1e-8
 """To this the distortion is inverted (float64)."""
 MAX_STEPS = 30
-SHALLOWEST = 1e-9
-"""Least z as a share of |x| + |y|: beyond it a direction lies in the plane of the lens."""
+SHALLOWEST = 1e-4
+"""Least z as a share of |x| and of |y|: nothing is seen within 0.006 degrees of the lens's own
+plane, and the seventh power of what is left stays finite in float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +54,11 @@ class PinholeCamera(ImagePlane):
         points = floating(points_camera)
         xp = namespace(points)
         x, y, z = points[..., 0], points[..., 1], points[..., 2]
-        front = (z > 0) & (z >= SHALLOWEST * (xp.abs(x) + xp.abs(y))) & xp.isfinite(z)
+        sideways = xp.maximum(xp.abs(x), xp.abs(y))
+        front = (z >= NEAREST_M) & (z >= SHALLOWEST * sideways) & xp.isfinite(z)
         z = xp.where(front, z, xp.ones_like(z))
         x, y = (xp.where(front, a / z, xp.zeros_like(a)) for a in (x, y))
         seen = front & self._unfolded(x, y)
-        # Polynomials of what lies far past the fold overflow; their pixels are thrown away.
-        x, y = (xp.where(seen, a, xp.zeros_like(a)) for a in (x, y))
         pixels = self._pixels(*self._distort(x, y), seen)
         return pixels, self.contains(pixels)
 
@@ -61,22 +67,22 @@ class PinholeCamera(ImagePlane):
     ) -> tuple[Float[Array, "*point 3"], Bool[Array, "*point"]]:
         """Unit directions through pixels, in the camera frame, and whether each is valid.
 
-        Valid pixels lie in the image and inside the fold. A pixel outside the image keeps its
-        direction where the lens has one; a pixel without any gets NaN. Computed in float64 and
-        given in the pixels' dtype; first derivatives are exact, second ones are not given.
+        Valid pixels lie in the image and inside the fold. A pixel outside the image, up to twice
+        as far from the axis as the image reaches, keeps its direction where the lens has one; a
+        pixel without any gets NaN. Computed in float64 and given in the pixels' dtype; first
+        derivatives are exact, second ones are not given.
         """
         pixels = floating(pixels)
         xp = namespace(pixels)
         x_d, y_d = self._plane(pixels)
-        seen = xp.isfinite(x_d) & xp.isfinite(y_d)
+        seen = xp.maximum(xp.abs(x_d), xp.abs(y_d)) <= 1 / SHALLOWEST
+        x_d, y_d = (xp.where(seen, a, xp.zeros_like(a)) for a in (x_d, y_d))
         x, y = x_d, y_d
         if self._distorted:
-            x_d, y_d = (xp.where(seen, a, xp.zeros_like(a)) for a in (x_d, y_d))
             x, y, found = self._undistort(detached(x_d), detached(y_d))
             x, y = self._newton_step(x, y, x_d, y_d)
             seen = seen & found
         vectors = xp.stack([x, y, xp.ones_like(x)], axis=-1)
-        vectors = xp.where(seen[..., None], vectors, xp.ones_like(vectors))
         directions = directions_or_nan(vectors, seen, pixels)
         return directions, seen & self.contains(pixels)
 
@@ -114,14 +120,7 @@ class PinholeCamera(ImagePlane):
     def _unfolded(self, x: Array, y: Array) -> Array:
         """Whether undistorted coordinates lie inside the fold."""
         limit = self._fold_radius
-        xp = namespace(x)
-        inside = xp.isfinite(x) & xp.isfinite(y)
-        if limit < float("inf"):
-            # Squares of what is far out may overflow, so compare before squaring.
-            inside = inside & (xp.abs(x) <= limit) & (xp.abs(y) <= limit)
-        x, y = (xp.where(inside, a, xp.zeros_like(a)) for a in (x, y))
-        if limit < float("inf"):
-            inside = inside & (x * x + y * y <= limit * limit)
+        inside = x * x + y * y <= limit * limit
         if not (self.p1 or self.p2):
             return inside
         xx, xy, yy = self._jacobian(x, y)

@@ -18,6 +18,8 @@ from roadloom.sensors.lidar import SpinningLidar
 ORTHONORMAL = 1e-6
 """A rotation may miss R R^T = 1 by this much: what single precision leaves."""
 
+LONGEST_NS = 365 * 86_400 * 10**9
+
 
 class _Exact:
     """Equality of every field, to the last bit of each number."""
@@ -50,6 +52,7 @@ class MountedCamera(_Exact):
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        check_times(self, "row_time_ns", "trigger_offset_ns")
         object.__setattr__(
             self,
             "ego_from_camera",
@@ -73,6 +76,7 @@ class MountedLidar(_Exact):
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        check_times(self, "trigger_offset_ns")
         object.__setattr__(
             self,
             "ego_from_lidar",
@@ -135,6 +139,17 @@ def check_name(name: str) -> None:
     """
     if not re.fullmatch(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]*", name):
         raise ValueError(f"{name!r} is no name for a sensor: it must also do as a folder's name")
+
+
+def check_times(mounted: object, *names: str) -> None:
+    """Times must leave room for sums in int64.
+
+    Raises:
+        ValueError: one is as long as a year.
+    """
+    for name in names:
+        if abs(value := getattr(mounted, name)) >= LONGEST_NS:
+            raise ValueError(f"{name} must be less than a year, got {value} ns")
 
 
 def checked_pose(pose: Pose, what: str) -> Pose:
