@@ -26,7 +26,7 @@ MAP_LAYERS: tuple[str, ...] = (
 )
 """The layers that a layout shows, by their nuScenes names. A map may hold others beside them."""
 
-Line = Float[np.ndarray, "vertex 3"]
+Line = Float[np.ndarray, "_ 3"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
