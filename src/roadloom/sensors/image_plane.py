@@ -5,7 +5,7 @@ Pixels are (u right, v down). The centre of the top-left pixel is (0, 0), so the
 """
 
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -17,6 +17,8 @@ BORDER_PX = 1e-6
 
 NEAREST_M = 1e-12
 """What is nearer is the camera itself: its derivatives would overflow."""
+
+Plane = TypeVar("Plane", bound="ImagePlane")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class ImagePlane:
         u, v = np.arange(float(self.width)), np.arange(float(self.height))
         return np.stack(np.meshgrid(u, v, indexing="xy"), axis=-1)
 
-    def crop(self, left: int, top: int, width: int, height: int) -> Self:
+    def crop(self: Plane, left: int, top: int, width: int, height: int) -> Plane:
         """The camera of a window of the image: its pixels are ours minus (left, top).
 
         Raises:
@@ -75,7 +77,7 @@ class ImagePlane:
         cx, cy = self.cx - left, self.cy - top
         return replace(self, width=width, height=height, cx=cx, cy=cy)
 
-    def resize(self, width: int, height: int) -> Self:
+    def resize(self: Plane, width: int, height: int) -> Plane:
         """The camera of the image scaled to a new size: ``u' = (u + 0.5) s - 0.5``."""
         s, t = width / self.width, height / self.height
         return replace(
@@ -88,7 +90,7 @@ class ImagePlane:
             cy=(self.cy + 0.5) * t - 0.5,
         )
 
-    def flip(self) -> Self:
+    def flip(self: Plane) -> Plane:
         """The camera of the image mirrored left to right: ``u' = width - 1 - u``.
 
         It is right for a world mirrored in x: ``flip().project((-x, y, z))`` is the mirrored

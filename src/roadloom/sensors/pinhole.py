@@ -9,7 +9,6 @@ behind it, and what lies past the fold, where the distorted radius stops growing
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
 
 import numpy as np
 from jaxtyping import Bool, Float, Real
@@ -90,7 +89,7 @@ class PinholeCamera(ImagePlane):
         """Unit directions through all pixel centres (float64), and which of them exist."""
         return self.unproject(self.pixel_centers())
 
-    def flip(self) -> Self:
+    def flip(self) -> "PinholeCamera":
         return replace(super().flip(), p2=-self.p2)
 
     @property

@@ -151,7 +151,7 @@ def lidar_out(mounted: MountedLidar) -> _Lidar:
     )
 
 
-def _plain(number: Any) -> int | float:
+def _plain(number: Any) -> Any:
     """NumPy's numbers as Python's; YAML knows no others."""
     return number.item() if isinstance(number, np.generic) else number
 
