@@ -176,14 +176,14 @@ KNOWN_IDS: Bool[np.ndarray, "256"] = np.isin(np.arange(256), list(_BY_ID))
 KNOWN_IDS.setflags(write=False)
 
 
-def class_info(class_id: int) -> ClassInfo:
+def class_info(class_id: int | np.integer) -> ClassInfo:
     """Everything about one id; raises UnknownClass."""
     if int(class_id) not in _BY_ID:
         raise UnknownClass(f"no class has the id {class_id}", remedy=_RANGE_REMEDY)
     return _BY_ID[int(class_id)]
 
 
-def class_name(class_id: int) -> str:
+def class_name(class_id: int | np.integer) -> str:
     """Name of one id; raises UnknownClass."""
     return class_info(class_id).name
 
