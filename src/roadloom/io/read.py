@@ -36,10 +36,15 @@ def read_text(path: str | Path) -> str:
         raise BadInput(f"is not UTF-8: {error}", file=path, remedy=RESTORE) from error
 
 
-def read_json(path: str | Path) -> Any:
-    """Strict JSON: NaN, Infinity and a key that an object holds twice are refused."""
+def read_json(path: str | Path, *, nan: bool = False) -> Any:
+    """Strict JSON: NaN, Infinity and a key that an object holds twice are refused.
+
+    With ``nan`` a bare NaN, which JSON does not know but many writers write, is read as such.
+    """
 
     def refuse(constant: str) -> Any:
+        if nan and constant == "NaN":
+            return float("nan")
         raise ValueError(f"{constant} is not JSON")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

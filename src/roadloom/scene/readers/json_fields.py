@@ -1,0 +1,113 @@
+"""One JSON object of a file that may be damaged: every getter names file and field when it fails.
+
+fields.vector("center_m", 3)  ->  array, or BadInput with field "frames[3].boxes[0].center_m"
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roadloom.errors import BadInput
+from roadloom.io.read import RESTORE
+
+LARGEST = 1e9
+"""No coordinate, size or calibration is larger."""
+
+
+class Fields:
+    """The object ``value``, which stands at ``where`` in ``file`` ("" for the whole file)."""
+
+    def __init__(self, file: Path, where: str, value: Any) -> None:
+        self.file, self.where, self.value = file, where, value
+        if not isinstance(value, dict):
+            raise BadInput("is no JSON object", file=file, field=where or None, remedy=RESTORE)
+
+    def path(self, name: str) -> str:
+        return f"{self.where}.{name}" if self.where else name
+
+    def bad(self, name: str, what: str) -> BadInput:
+        return BadInput(what, file=self.file, field=self.path(name), remedy=RESTORE)
+
+    def get(self, name: str) -> Any:
+        if name not in self.value:
+            raise self.bad(name, "is missing")
+        return self.value[name]
+
+    def inner(self, name: str) -> "Fields":
+        return Fields(self.file, self.path(name), self.get(name))
+
+    def items(self, name: str) -> list[Any]:
+        value = self.get(name)
+        if not isinstance(value, list):
+            raise self.bad(name, f"must be a list, got {short(value)}")
+        return value
+
+    def each(self, name: str) -> Iterator["Fields"]:
+        """The objects of a list, one by one; only the one at hand is looked at."""
+        for index, value in enumerate(self.items(name)):
+            yield Fields(self.file, f"{self.path(name)}[{index}]", value)
+
+    def whole(self, name: str, lowest: int = 0) -> int:
+        value = self.get(name)
+        if not is_whole(value) or value < lowest:
+            raise self.bad(name, f"must be a whole number of {lowest} or more, got {short(value)}")
+        return value
+
+    def number(self, name: str) -> float:
+        value = self.get(name)
+        if not is_number(value):
+            raise self.bad(name, f"must be a number, got {short(value)}")
+        return float(value)
+
+    def numbers(self, name: str, *shape: int) -> np.ndarray:
+        """Nested lists of numbers as float64 of exactly this shape."""
+        value = self.get(name)
+        if not _is_nested(value, shape):
+            size = " x ".join(map(str, shape))
+            raise self.bad(name, f"must be {size} numbers, got {short(value)}")
+        return np.array(value, np.float64)
+
+    def text(self, name: str) -> str:
+        value = self.get(name)
+        if not isinstance(value, str) or not value:
+            raise self.bad(name, f"must be text, got {short(value)}")
+        return value
+
+    def word(self, name: str, known: Sequence[str]) -> str:
+        value = self.get(name)
+        if not isinstance(value, str) or value not in known:
+            raise self.bad(name, f"must be one of {', '.join(known)}, got {short(value)}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self.get(name)
+        if not isinstance(value, bool):
+            raise self.bad(name, f"must be true or false, got {short(value)}")
+        return value
+
+
+def is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number that could be measured on a road."""
+    return (is_whole(value) or isinstance(value, float)) and abs(value) < LARGEST
+
+
+def short(value: Any) -> str:
+    """A value as an error line shows it."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _is_nested(value: Any, shape: tuple[int, ...]) -> bool:
+    if not shape:
+        return is_number(value)
+    return (
+        isinstance(value, list)
+        and len(value) == shape[0]
+        and all(_is_nested(inner, shape[1:]) for inner in value)
+    )
