@@ -92,5 +92,6 @@ def _leave(result: Any) -> Any:
     if is_tensor(result):
         return result.detach().cpu().numpy()
     if isinstance(result, tuple):
-        return tuple(_leave(part) for part in result)
+        parts = [_leave(part) for part in result]
+        return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
     return result

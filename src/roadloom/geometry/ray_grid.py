@@ -1,0 +1,319 @@
+"""Rays through a voxel grid, exactly: the first thing met, every cell crossed, space carved free.
+
+    origins, directions, grid -> cells in the order a ray meets them, with entry and exit
+
+A ray crosses a cell if it spends some length in it; touching a corner or an edge is not crossing.
+A ray that runs within a face belongs to the upper of the two cells, as points do in ``VoxelGrid``.
+Directions need not be unit vectors: distances count in lengths of the direction. All arithmetic
+is float64. The work is done by numba kernels; ``cast_reference`` is their plain twin in torch,
+and runs where tensors are on a GPU.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int8, Int32, Int64, UInt8
+
+from roadloom.errors import BadInput
+from roadloom.geometry.arrays import Array, is_tensor, like, namespace, numpy_door
+from roadloom.geometry.voxel_grid import VoxelGrid
+
+CHUNKS_PER_THREAD = 4
+"""Rays that look up walk further than rays that look down: several chunks even that out."""
+REFERENCE_BLOCK = 65536
+"""Rays that the torch twin treats at once, to bound its memory."""
+
+
+class FirstHit(NamedTuple):
+    """The first occupied cell on each ray."""
+
+    distance: Float[Array, " ray"]
+    """To the face through which the ray enters the cell; 0 from inside it, infinity for none."""
+    cell: Int64[Array, "ray 3"]
+    """Index in the grid, -1 for none."""
+    face: Int8[Array, " ray"]
+    """``2 * axis``, plus one if the ray comes down that axis; -1 for none and from inside."""
+
+
+class Crossings(NamedTuple):
+    """Cells that each ray crosses, near to far, one ray after the other.
+
+    Ray r owns rows ``offsets[r]`` to ``offsets[r + 1]``.
+    """
+
+    cells: Int64[Array, "crossing 3"]
+    offsets: Int64[Array, " offset"]
+    """One more than there are rays."""
+    entry: Float[Array, " crossing"]
+    exit: Float[Array, " crossing"]
+
+
+class Carved(NamedTuple):
+    """How often each cell was seen through, and how often a ray ended in it."""
+
+    crossed: Int32[Array, "x y z"]
+    hits: Int32[Array, "x y z"]
+
+
+def cast(
+    origins: Float[Array, "ray 3"],
+    directions: Float[Array, "ray 3"],
+    occupied: Bool[Array, "x y z"] | UInt8[Array, "x y z"],
+    grid: VoxelGrid,
+    *,
+    max_range: float | Float[Array, " ray"] = float("inf"),
+    num_threads: int = 1,
+) -> FirstHit:
+    """Find the first occupied cell that each ray crosses before ``max_range``.
+
+    Args:
+        occupied: what stops a ray: anything but 0.
+        max_range: of all rays, or of each.
+        num_threads: the kernel lets go of the interpreter, so threads help; results are the same.
+
+    The distance of tensors is differentiable in origins and directions.
+
+    Raises:
+        BadInput: a ray that is not finite or has no direction, or ``occupied`` of another shape.
+    """
+    if is_tensor(origins) and origins.is_cuda:
+        return cast_reference(origins, directions, occupied, grid, max_range=max_range)
+    from roadloom.geometry.ray_kernels import first_hits
+
+    start, way, limit = _rays(origins, directions, max_range)
+    solid = _solid(occupied, grid)
+    count = start.shape[0]
+    distance, face = np.empty(count), np.empty(count, np.int8)
+    cell = np.empty((count, 3), np.int64)
+
+    def work(part: slice) -> None:
+        first_hits(
+            start[part], way[part], limit[part], grid.lower_m, grid.cell_m, solid,
+            distance[part], cell[part], face[part],
+        )  # fmt: skip
+
+    if num_threads <= 1:
+        work(slice(None))
+    else:
+        bounds = np.linspace(0, count, num_threads * CHUNKS_PER_THREAD + 1).astype(int)
+        with ThreadPoolExecutor(num_threads) as pool:
+            list(pool.map(work, map(slice, bounds[:-1], bounds[1:])))
+    if not is_tensor(origins):
+        return FirstHit(distance, cell, face)
+    return _differentiable(origins, directions, grid, *_like(origins, distance, cell, face))
+
+
+def traverse(
+    origins: Float[Array, "ray 3"],
+    directions: Float[Array, "ray 3"],
+    grid: VoxelGrid,
+    *,
+    max_range: float | Float[Array, " ray"] = float("inf"),
+) -> Crossings:
+    """List every cell that each ray crosses before ``max_range``, near to far.
+
+    Raises:
+        BadInput: a ray that is not finite or has no direction.
+    """
+    from roadloom.geometry.ray_kernels import crossed_cells
+
+    start, way, limit = _rays(origins, directions, max_range)
+    grid_numbers = (grid.lower_m, grid.cell_m, grid.shape)
+    count = np.zeros(start.shape[0], np.int64)
+    none = np.empty((0, 3), np.int64), np.empty(0), np.empty(0)
+    crossed_cells(start, way, limit, *grid_numbers, count, *none)
+    offsets = np.concatenate([[0], np.cumsum(count)])
+    rows = int(offsets[-1])
+    cells, entry, leave = np.empty((rows, 3), np.int64), np.empty(rows), np.empty(rows)
+    crossed_cells(start, way, limit, *grid_numbers, offsets[:-1].copy(), cells, entry, leave)
+    return Crossings(*_like(origins, cells, offsets, entry, leave))
+
+
+def carve(
+    origins: Float[Array, "ray 3"],
+    endpoints: Float[Array, "ray 3"],
+    grid: VoxelGrid,
+    *,
+    returned: Bool[Array, " ray"] | None = None,
+) -> Carved:
+    """Count how often each cell is crossed on the way to an endpoint, and how often one is in it.
+
+    The cell that holds a ray's endpoint counts as hit by that ray, not as crossed. A ray that did
+    not return (``returned`` False) hits nothing: its endpoint is as far as it was free.
+
+    Raises:
+        BadInput: an origin or endpoint that is not finite.
+    """
+    from roadloom.geometry.ray_kernels import carve_rays
+
+    start, stop = _float64(origins, "origins"), _float64(endpoints, "endpoints")
+    cell, inside = grid.cell_of(stop)
+    crossed = np.zeros(grid.shape, np.int32)
+    ends = np.where(inside[:, None], cell, -1)
+    carve_rays(start, stop - start, ends, grid.lower_m, grid.cell_m, crossed)
+    seen = inside if returned is None else inside & _numpy(returned)
+    flat = np.ravel_multi_index(tuple(cell[seen].T), grid.shape)
+    hits = np.bincount(flat, minlength=crossed.size).astype(np.int32).reshape(grid.shape)
+    return Carved(*_like(origins, crossed, hits))
+
+
+@numpy_door
+def cast_reference(
+    origins: Float[Array, "ray 3"],
+    directions: Float[Array, "ray 3"],
+    occupied: Bool[Array, "x y z"] | UInt8[Array, "x y z"],
+    grid: VoxelGrid,
+    *,
+    max_range: float | Float[Array, " ray"] = float("inf"),
+) -> FirstHit:
+    """The plain twin of ``cast``: all rays step together, in torch, on any device."""
+    import torch
+
+    _check(_numpy(origins), _numpy(directions), _numpy(max_range))
+    _solid(occupied, grid)
+    o, d = origins.detach().double(), directions.detach().double()
+    limit = torch.as_tensor(max_range, dtype=torch.float64, device=o.device).expand(o.shape[0])
+    blocks = zip(*(a.split(REFERENCE_BLOCK) for a in (o, d, limit)), strict=True)
+    parts = [_cast_block(*rays, solid=occupied != 0, grid=grid) for rays in blocks]
+    found = [torch.cat(part) for part in zip(*parts, strict=True)]
+    return _differentiable(origins, directions, grid, *found)
+
+
+def _cast_block(
+    o: Array, d: Array, limit: Array, *, solid: Array, grid: VoxelGrid
+) -> tuple[Array, ...]:
+    """Distances, cells and faces of some rays; the comments of the kernels hold here too."""
+    import torch
+
+    lower, size, shape = (
+        torch.tensor(v, dtype=torch.float64, device=o.device)
+        for v in (grid.lower_m, grid.cell_m, grid.shape)
+    )
+    inverse = torch.where(d != 0, 1 / d, torch.inf)
+    inverse = torch.where(inverse.isfinite(), inverse, 0.0)
+    step = inverse.sign()
+    planes = lower + torch.stack([torch.zeros_like(shape), shape])[:, None] * size  # [2 1 3]
+    within = (planes[0] <= o) & (o < planes[1])
+    ends = torch.where(
+        step == 0, torch.where(within, -torch.inf, torch.inf), (planes - o) * inverse
+    )
+    far = torch.where(step == 0, -ends[0], ends.amax(dim=0))
+    near = ends.amin(dim=0)
+    t = near.amax(dim=-1).clamp(min=0)
+    alive = t < torch.minimum(limit, far.amin(dim=-1))
+    cell = torch.stack([_start_cells(o, inverse, t, grid, a) for a in range(3)], dim=-1)
+    up = (step > 0).double()
+    met = (lower + (cell + 1 - up) * size - o) * inverse == t[:, None]
+    axis = torch.where(
+        met[:, 2] & (step[:, 2] != 0), 2, torch.where(met[:, 1] & (step[:, 1] != 0), 1, 0)
+    )
+
+    rows = alive.nonzero()[:, 0]
+    found_t = torch.full_like(t, torch.inf)
+    found_cell = torch.full(d.shape, -1, dtype=torch.int64, device=o.device)
+    found_face = torch.full(t.shape, -1, dtype=torch.int8, device=o.device)
+    while rows.numel():
+        o_, inv_, step_, up_, limit_ = o[rows], inverse[rows], step[rows], up[rows], limit[rows]
+        ahead = torch.where(step_ == 0, torch.inf, (lower + (cell[rows] + up_) * size - o_) * inv_)
+        leave = ahead.amin(dim=-1)
+        i, j, k = cell[rows].long().unbind(-1)
+        hit = solid[i, j, k] & (leave > t[rows])
+        at = rows[hit]
+        found_t[at], found_cell[at] = t[at], cell[at].long()
+        side = (step[at].gather(1, axis[at, None])[:, 0] < 0).long()
+        found_face[at] = torch.where(t[at] > 0, 2 * axis[at] + side, -1).to(torch.int8)
+        met = ahead == leave[:, None]
+        go = torch.where(met[:, 0], 0, torch.where(met[:, 1], 1, 2))
+        moved = cell[rows] + torch.nn.functional.one_hot(go, 3) * step_
+        stay = ~hit & (leave < limit_) & ((moved >= 0) & (moved < shape)).all(dim=-1)
+        rows = rows[stay]
+        t[rows], axis[rows], cell[rows] = leave[stay], go[stay], moved[stay]
+    return found_t, found_cell, found_face
+
+
+def _start_cells(o: Array, inverse: Array, t: Array, grid: VoxelGrid, axis: int) -> Array:
+    """Cell along one axis at distance ``t``: count the planes that lie behind."""
+    import torch
+
+    inner = torch.as_tensor(grid.faces(axis)[1:-1], device=o.device)
+    behind = (inner - o[:, axis, None]) * inverse[:, axis, None] <= t[:, None]
+    passed = behind.sum(dim=-1)
+    below = (inner <= o[:, axis, None]).sum(dim=-1)
+    forward = torch.where(inverse[:, axis] > 0, passed, grid.shape[axis] - 1 - passed)
+    return torch.where(inverse[:, axis] == 0, below, forward).double()
+
+
+def _differentiable(
+    origins: Array, directions: Array, grid: VoxelGrid, distance: Array, cell: Array, face: Array
+) -> FirstHit:
+    """The same distances once more, from the faces that were found, so that gradients flow."""
+    xp = namespace(origins)
+    if not (origins.requires_grad or directions.requires_grad):
+        return FirstHit(distance, cell, face)
+    enters = face >= 0
+    axis = xp.where(enters, xp.astype(face, xp.int64) // 2, xp.zeros_like(cell[:, 0]))[:, None]
+    number = xp.take_along_axis(cell, axis, axis=1)[:, 0] + face % 2
+    lower, size = (like(np.array(v), origins)[axis[:, 0]] for v in (grid.lower_m, grid.cell_m))
+    o, d = (
+        xp.take_along_axis(xp.astype(a, xp.float64), axis, axis=1)[:, 0]
+        for a in (origins, directions)
+    )
+    speed = xp.where(enters, d, xp.ones_like(d))
+    exact = (lower + xp.astype(number, xp.float64) * size - o) * (1 / speed)
+    return FirstHit(xp.where(enters, exact, distance), cell, face)
+
+
+def _rays(origins: Array, directions: Array, max_range: Any) -> tuple[np.ndarray, ...]:
+    start, way = (np.ascontiguousarray(_numpy(a), np.float64) for a in (origins, directions))
+    limit = np.asarray(_numpy(max_range), np.float64)
+    _check(start, way, limit)
+    return start, way, np.ascontiguousarray(np.broadcast_to(limit, start.shape[:1]))
+
+
+def _check(origins: np.ndarray, directions: np.ndarray, limit: Any) -> None:
+    _finite(origins, "origins")
+    _finite(directions, "directions")
+    still = (directions[:, 0] == 0) & (directions[:, 1] == 0) & (directions[:, 2] == 0)
+    if still.any():
+        raise BadInput(f"ray {int(still.argmax())} has the direction (0, 0, 0)", field="directions")
+    if not np.all(np.asarray(limit) >= 0):  # NaN too
+        raise BadInput(
+            "a range must be a distance, 0 or more",
+            field="max_range",
+            remedy="use inf for no limit",
+        )
+
+
+def _finite(rows: np.ndarray, field: str) -> None:
+    if np.isfinite(rows.sum()):  # fast, and sums of sound rays do not overflow
+        return
+    bad = ~np.isfinite(rows).all(axis=-1)
+    if bad.any():
+        first = int(bad.argmax())
+        raise BadInput(f"ray {first} has {rows[first].tolist()}", field=field)
+
+
+def _float64(rows: Array, field: str) -> np.ndarray:
+    array = np.ascontiguousarray(_numpy(rows), np.float64)
+    _finite(array, field)
+    return array
+
+
+def _solid(occupied: Array, grid: VoxelGrid) -> np.ndarray:
+    array = np.ascontiguousarray(_numpy(occupied))
+    if array.shape != tuple(grid.shape) or array.dtype not in (np.bool_, np.uint8):
+        raise BadInput(
+            f"{array.dtype} {array.shape} does not fit the grid's {tuple(grid.shape)}",
+            field="occupied",
+            remedy="give one bool or uint8 per cell",
+        )
+    return array.view(np.uint8)
+
+
+def _numpy(value: Any) -> Any:
+    return value.detach().cpu().numpy() if is_tensor(value) else value
+
+
+def _like(reference: Array, *results: np.ndarray) -> tuple[Array, ...]:
+    return tuple(like(r, reference) for r in results)
