@@ -120,8 +120,8 @@ class Occupancy:
                     shape=tuple(labels.shape),
                 ),
                 labels=labels,
-                mask_lidar=_mask(arrays, "mask_lidar", path),
-                mask_camera=_mask(arrays, "mask_camera", path),
+                mask_lidar=_mask(arrays, "mask_lidar", labels.shape, path),
+                mask_camera=_mask(arrays, "mask_camera", labels.shape, path),
                 frame=str(_scalar(arrays, "frame", "U", path)),
             )
         except ValueError as error:
@@ -192,9 +192,20 @@ def _triple(
 ) -> tuple[float, float, float]:
     array = _array(arrays, name, "float64", 1, path)
     if array.shape != (3,):
-        raise BadInput(f"must hold 3 numbers, got {array.size}", file=path, field=name)
+        raise BadInput(
+            f"must hold 3 numbers, got {array.size}", file=path, field=name, remedy=_REMEDY
+        )
     return tuple(array.tolist())
 
 
-def _mask(arrays: dict[str, np.ndarray], name: str, path: str | Path) -> np.ndarray | None:
-    return _array(arrays, name, "bool", 3, path) if name in arrays else None
+def _mask(
+    arrays: dict[str, np.ndarray], name: str, shape: tuple[int, ...], path: str | Path
+) -> np.ndarray | None:
+    if name not in arrays:
+        return None
+    mask = _array(arrays, name, "bool", 3, path)
+    if mask.shape != shape:
+        raise BadInput(
+            f"is {mask.shape}, the labels are {shape}", file=path, field=name, remedy=_REMEDY
+        )
+    return mask
