@@ -1,0 +1,177 @@
+"""Everything there is to look at in a clip, as files in one folder.
+
+    index.html            the page: plays offline
+    cameras/NAME.jpg      each photograph of one key frame; NAME_overlay.jpg with boxes and LiDAR
+    ring.png              all cameras; bev.png from above; occupancy.png as cubes
+    overview.png          the three on one sheet
+    points.ply            the LiDAR sweep, coloured; occupancy.npz the cells
+    film.mp4              cameras and the view from above, over all key frames
+
+What was not recorded is left out.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from roadloom.errors import BadInput, NotRecorded
+from roadloom.geometry.voxel_grid import VoxelGrid
+from roadloom.io.extras import need
+from roadloom.io.image import write_image
+from roadloom.io.ply import PointCloud, write_ply
+from roadloom.io.video import write_video
+from roadloom.scene.clip import Clip, Frame
+from roadloom.scene.occupancy import Occupancy
+from roadloom.viewer.bev import bev_picture
+from roadloom.viewer.colors import class_colors
+from roadloom.viewer.draw import Picture, ramp_colors, resized
+from roadloom.viewer.options import ViewOptions
+from roadloom.viewer.page import shown_grid, write_page
+from roadloom.viewer.projection import still_points
+from roadloom.viewer.ring import overlay, recorded_sweep, ring_picture
+from roadloom.viewer.voxels import voxel_picture
+
+__all__ = ["ViewOptions", "write_view"]
+
+JPEG_QUALITY = 93
+FILM_WIDTH = 1280
+"""Width [px] of the camera ring in the film; the view from above is added beside it."""
+FILM_HOLD_S = 2.0
+"""A film of fewer seconds is slowed down to last as long."""
+SHEET_WIDTH = 1920
+PAPER = (16, 18, 23)
+
+
+def write_view(clip: Clip, out_dir: str | Path, options: ViewOptions | None = None) -> list[Path]:
+    """Write page, pictures, point cloud, occupancy and film; return the files, the page first.
+
+    Raises:
+        MissingExtra: a film is asked for and PyAV is not installed; nothing is written then.
+        BadInput: the clip has no key frame, or data of it is damaged.
+    """
+    options, folder = options or ViewOptions(), Path(out_dir)
+    if options.film:
+        need("av")
+    if not -len(clip) <= options.frame < len(clip):
+        raise BadInput(
+            f"there is no key frame {options.frame} among {len(clip)}",
+            file=clip.meta.source, field="frame", remedy="choose one that the clip has",
+        )  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    frame, grid = clip[options.frame], shown_grid(clip, options)
+    written = [write_page(clip, folder / "index.html", options)]
+    written += _write_cameras(frame, folder)
+    written += _write_sheets(frame, grid, folder)
+    if recorded_sweep(frame) is not None:
+        write_ply(folder / "points.ply", colored_cloud(frame))
+        written.append(folder / "points.ply")
+    if (occupancy := _occupancy(frame, grid)) is not None:
+        occupancy.to_npz(folder / "occupancy.npz")
+        written.append(folder / "occupancy.npz")
+    if options.film:
+        write_video(folder / "film.mp4", film_frames(clip, grid), film_rate(clip))
+        written.append(folder / "film.mp4")
+    return written
+
+
+def colored_cloud(frame: Frame) -> PointCloud:
+    """The sweep of a frame in its ego frame: coloured by class where known, else by height.
+
+    Raises:
+        NotRecorded: the frame has no sweep.
+    """
+    sweep = frame.lidar()
+    hits = sweep[sweep.returned]
+    points = still_points(hits, frame.clip.ego)
+    if hits.label is not None:
+        colors = class_colors(hits.label)
+    else:
+        colors = ramp_colors(1 - np.clip((points[:, 2] + 1) / 5, 0, 1))
+    return PointCloud(
+        points=points.astype(np.float32),
+        colors=colors,
+        intensity=hits.intensity.astype(np.float32),
+        label=hits.label,
+        comments=(
+            f"{frame.clip.meta.source} scene {frame.clip.scene_id} at {frame.time_ns} ns",
+            "ego frame: x forward, y left, z up, metres; origin on the ground under the rear axle",
+            f"licence {frame.clip.licence}",
+        ),
+    )
+
+
+def film_rate(clip: Clip) -> Fraction:
+    """Key frames per second as recorded, or fewer, so that the film lasts ``FILM_HOLD_S``."""
+    if len(clip) < 2:
+        return Fraction(1)
+    recorded = 1e9 / float(np.median(np.diff(clip.times_ns)))
+    return Fraction(min(recorded, len(clip) / FILM_HOLD_S)).limit_denominator(1001)
+
+
+def film_frames(clip: Clip, grid: VoxelGrid) -> Iterator[Picture]:
+    """The camera ring with boxes, and the view from above beside it, for each key frame."""
+    progress = tqdm(clip, desc="film", unit="frame", delay=2, disable=None, leave=False)
+    repeats = 1 if len(clip) > 1 else round(FILM_HOLD_S)
+    for frame in progress:
+        if not clip.rig.cameras:
+            picture = bev_picture(frame, grid, 720)
+        else:
+            ring = ring_picture(frame, FILM_WIDTH, lidar=False)
+            above = bev_picture(frame, grid, len(ring))
+            picture = np.concatenate([ring, above], axis=1)
+        for _ in range(repeats):
+            yield picture
+
+
+def _write_cameras(frame: Frame, folder: Path) -> list[Path]:
+    written = []
+    for name in frame.clip.rig.camera_names:
+        raw, drawn = (folder / "cameras" / f"{name}{end}.jpg" for end in ("", "_overlay"))
+        try:
+            write_image(raw, frame.image(name).pixels, JPEG_QUALITY)
+            written.append(raw)
+        except NotRecorded:
+            pass  # the overlay is drawn all the same, on grey
+        write_image(drawn, overlay(frame, name), JPEG_QUALITY)
+        written.append(drawn)
+    return written
+
+
+def _write_sheets(frame: Frame, grid: VoxelGrid, folder: Path) -> list[Path]:
+    sheets = {"bev": bev_picture(frame, grid)}
+    if frame.clip.rig.cameras:
+        sheets["ring"] = ring_picture(frame)
+    if (occupancy := _occupancy(frame, grid)) is not None:
+        sheets["occupancy"] = voxel_picture(occupancy)
+    sheets["overview"] = overview(sheets)
+    for name, picture in sheets.items():
+        write_image(folder / f"{name}.png", picture)
+    return [folder / f"{name}.png" for name in sheets]
+
+
+def overview(sheets: dict[str, Picture]) -> Picture:
+    """One sheet: the ring over the view from above and the occupancy, as far as there are any."""
+    lower = [sheets[name] for name in ("bev", "occupancy") if name in sheets]
+    height = round(SHEET_WIDTH / max(2.0, sum(p.shape[1] / p.shape[0] for p in lower)))
+    lower = [resized(p, round(p.shape[1] / p.shape[0] * height), height) for p in lower]
+    strips = [np.concatenate(lower, axis=1)[:, :SHEET_WIDTH]]
+    if "ring" in sheets:
+        ring = sheets["ring"]
+        strips.insert(0, resized(ring, SHEET_WIDTH, round(len(ring) * SHEET_WIDTH / ring.shape[1])))
+    sheet = np.full((sum(map(len, strips)), SHEET_WIDTH, 3), PAPER, np.uint8)
+    top = 0
+    for strip in strips:
+        left = (SHEET_WIDTH - strip.shape[1]) // 2
+        sheet[top : top + len(strip), left : left + strip.shape[1]] = strip
+        top += len(strip)
+    return sheet
+
+
+def _occupancy(frame: Frame, grid: VoxelGrid) -> Occupancy | None:
+    try:
+        return frame.occupancy(grid)
+    except NotRecorded:
+        return None
