@@ -54,7 +54,7 @@ def test_views_of_it() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    occupancy = some_occupancy()
+    occupancy = some_occupancy(masks=False)
     with pytest.raises(
         ValueError, match=r"labels must be uint8 \(6, 4, 3\), got uint8 \(6, 4, 2\)"
     ):
