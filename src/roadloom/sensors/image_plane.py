@@ -36,12 +36,12 @@ class ImagePlane:
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
-            raise ValueError(f"an image of {self.width} x {self.height} pixels is empty")
+            raise ValueError(f"width and height must be positive, got {self.width}, {self.height}")
         for field in fields(self):
             if not np.isfinite(value := getattr(self, field.name)):
                 raise ValueError(f"{field.name} must be finite, got {value}")
         if self.fx <= 0 or self.fy <= 0:
-            raise ValueError(f"focal lengths must be positive, got fx={self.fx}, fy={self.fy}")
+            raise ValueError(f"fx and fy must be positive, got {self.fx}, {self.fy}")
 
     @property
     def matrix(self) -> Float[np.ndarray, "3 3"]:

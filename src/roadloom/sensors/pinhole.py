@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
-from roadloom.geometry.arrays import Array, namespace
+from roadloom.geometry.arrays import Array, like, namespace
 from roadloom.sensors.image_plane import (
     NEAREST_M,
     ImagePlane,
@@ -26,6 +26,8 @@ from roadloom.sensors.lens_curve import LensCurve
 TOLERANCE_PX = 1e-8
 """To this the distortion is inverted (float64)."""
 MAX_STEPS = 30
+SECTORS = 720
+"""Directions in which the fold of a lens with tangential distortion is looked for."""
 SHALLOWEST = 1e-4
 """Least z as a share of |x| and of |y|: nothing is seen within 0.006 degrees of the lens's own
 plane, and the seventh power of what is left stays finite in float32."""
@@ -118,7 +120,15 @@ class PinholeCamera(ImagePlane):
 
     def _unfolded(self, x: Array, y: Array) -> Array:
         """Whether undistorted coordinates lie inside the fold."""
-        limit = self._fold_radius
+        xp = namespace(x)
+        limits = self._fold_limits
+        if len(limits) == 1:
+            limit = float(limits[0])
+        else:
+            share = (xp.atan2(y, x) + np.pi) / (2 * np.pi)
+            sector = xp.astype(xp.clip(share * len(limits), 0, len(limits) - 1), xp.int64)
+            flat = xp.take(like(limits, x), xp.reshape(sector, (-1,)), axis=0)
+            limit = xp.reshape(flat, x.shape)
         inside = x * x + y * y <= limit * limit
         if not (self.p1 or self.p2):
             return inside
@@ -126,23 +136,22 @@ class PinholeCamera(ImagePlane):
         return inside & (xx * yy - xy * xy > 0) & (xx + yy > 0)
 
     @cached_property
-    def _fold_radius(self) -> float:
-        """Radius within which a positive definite Jacobian means: inside the fold.
+    def _fold_limits(self) -> np.ndarray:
+        """Radii within which a positive definite Jacobian means: inside the fold.
 
-        Without tangential terms it is the fold itself. With them the fold is no circle: going
+        Without tangential terms that is the fold itself. With them the fold is no circle: going
         outwards the Jacobian loses its definiteness there, and may regain it further out, where
-        the image is folded over. The radius returned lies between the two, or where they
-        overlap before the nearest point at which definiteness is regained.
+        the image is folded over. One radius that lies between the two in every direction, or
+        where there is none, one for each sector from -pi on.
         """
         if not (self.p1 or self.p2):
-            return self._curve.limit
-        lost, regained = 0.0, float("inf")
-        for angle in np.linspace(0, 2 * np.pi, 720, endpoint=False):
-            first, second = self._definite_until(float(angle))
-            lost, regained = max(lost, first), min(regained, second)
-        if lost < regained:
-            return (lost + regained) / 2 if np.isfinite(regained) else float("inf")
-        return 0.999 * regained
+            return np.array([self._curve.limit])
+        angles = np.linspace(-np.pi, np.pi, SECTORS + 1)
+        lost, regained = np.array([self._definite_until(float(a)) for a in angles]).T
+        if lost.max() < regained.min():
+            return (lost.max(keepdims=True) + regained.min()) / 2
+        between = (lost + regained) / 2
+        return np.minimum(between[1:], between[:-1])
 
     def _definite_until(self, angle: float) -> tuple[float, float]:
         """Radii at which the Jacobian along one direction is definite no more, and is again.

@@ -23,7 +23,7 @@ EGO_FROM_FORWARD_CAMERA = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.
 """Rotation of a camera that looks straight ahead: its z is forward, x right, y down."""
 
 
-class _Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+class _Strict(msgspec.Struct, forbid_unknown_fields=True):
     pass
 
 
@@ -165,11 +165,17 @@ def _beams_in(beams: _Beams) -> SpinningLidar:
         return value if given[0] == exact else np.multiply(value, scale)
 
     degree = np.pi / 180
+    tables = {
+        "elevations_rad": one_of("elevations_rad", "elevations_deg", degree),
+        "azimuth_offsets_rad": one_of("azimuth_offsets_rad", "azimuth_offsets_deg", degree),
+        "firing_offsets_s": one_of("firing_offsets_s", "firing_offsets_us", 1e-6),
+    }
+    lengths = [len(table) for table in tables.values()]
+    if min(lengths) == 0 or min(lengths) != max(lengths):
+        raise ValueError(f"beams needs tables of one length, got {lengths} for {list(tables)}")
     return SpinningLidar(
         name=beams.device,
-        elevations_rad=np.array(one_of("elevations_rad", "elevations_deg", degree)),
-        azimuth_offsets_rad=np.array(one_of("azimuth_offsets_rad", "azimuth_offsets_deg", degree)),
-        firing_offsets_s=np.array(one_of("firing_offsets_s", "firing_offsets_us", 1e-6)),
+        **{name: np.array(table, dtype=np.float64) for name, table in tables.items()},
         columns=beams.columns,
         turn_s=beams.turn_s,
         direction=beams.direction,

@@ -29,7 +29,7 @@ def rig_to_yaml(rig: Rig) -> str:
         lidars=[lidar_out(m) for m in rig.lidars],
     )
     return yaml.safe_dump(
-        msgspec.to_builtins(document),
+        _without_none(msgspec.to_builtins(document)),
         sort_keys=False,
         default_flow_style=None,
         allow_unicode=True,
@@ -71,6 +71,13 @@ def rig_from_yaml(text: str, file: str | Path | None = None) -> Rig:
             lidars=tuple(lidars),
             source=document.source,
         )
+
+
+def _without_none(tree: Any) -> Any:
+    """Of the ways to give a number, the file shows the one that was used."""
+    if isinstance(tree, dict):
+        return {k: _without_none(v) for k, v in tree.items() if v is not None}
+    return [_without_none(v) for v in tree] if isinstance(tree, list | tuple) else tree
 
 
 class _At:
