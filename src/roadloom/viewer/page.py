@@ -30,7 +30,7 @@ from roadloom.viewer.colors import class_colors, layer_colors
 from roadloom.viewer.draw import ramp_colors
 from roadloom.viewer.options import ViewOptions
 from roadloom.viewer.pack import Arrays, frame_arrays, packed, photographs, safe_json, shown_size
-from roadloom.viewer.ring import recorded_boxes, ring_rows
+from roadloom.viewer.ring import ring_rows
 
 SCRIPTS = (
     "data.js", "matrix.js", "shaders.js", "space.js", "hand.js", "plan.js", "cameras.js", "page.js",
@@ -90,7 +90,8 @@ class Seen:
         self.clip, self.grid = clip, grid
         self.names: set[str] = set()
         self.class_ids: set[int] = set()
-        self.objects: dict[int, set[str]] = {}
+        self.most = np.zeros(256, np.int64)
+        """Boxes of each class in the frame that has most of them."""
         self.layers = np.zeros(len(CHANNELS), bool)
         self.dropped = 0
 
@@ -99,14 +100,11 @@ class Seen:
         for name in ("boxClass", "labels", "cellClass"):
             if name in arrays:
                 self.class_ids |= set(np.unique(arrays[name]).tolist())
-        frame = self.clip[key]
-        if (boxes := recorded_boxes(frame)) is not None:
-            for row, (own, track) in enumerate(
-                zip(boxes.class_id.tolist(), boxes.track_id.tolist(), strict=True)
-            ):
-                self.objects.setdefault(own, set()).add(track or f"{key}:{row}")
-        if "layout" in arrays:
-            self.layers |= frame.layout(self.grid).recorded
+        if "boxClass" in arrays:
+            count = np.bincount(arrays["boxClass"], minlength=256)
+            self.most = np.maximum(self.most, count)
+        if "layout" in arrays and not self.layers.any():
+            self.layers = self.clip[key].layout(self.grid).recorded
 
 
 def _block(clip: Clip, key: int, grid: VoxelGrid, options: ViewOptions) -> tuple[Arrays, str]:
@@ -125,7 +123,7 @@ def _facts(
     names = clip.rig.camera_names
     return {
         "scene": clip.scene_id,
-        "summary": f"{clip.meta.source} · {len(clip)} key frames · {clip.duration_s:.1f} s",
+        "summary": f"{clip.meta.source} · {_frames(len(clip))} · {clip.duration_s:.1f} s",
         "licence": clip.licence,
         "facts": [[name, text] for name, text in _about(clip)],
         "notes": list(_notes(clip, keys, seen, options)),
@@ -158,7 +156,7 @@ def _camera(clip: Clip, name: str, options: ViewOptions) -> dict[str, Any]:
 def _class(own: int, seen: Seen) -> dict[str, Any]:
     color = class_colors(np.array([own], np.uint8))[0].tolist()
     name = "unknown" if own == UNKNOWN else class_name(own)
-    return {"id": own, "name": name, "color": color, "boxes": len(seen.objects.get(own, ()))}
+    return {"id": own, "name": name, "color": color, "boxes": int(seen.most[own])}
 
 
 def _layers(seen: Seen) -> list[dict[str, Any]]:
@@ -203,7 +201,7 @@ def _notes(clip: Clip, keys: range, seen: Seen, options: ViewOptions) -> Iterato
     if keys.step > 1:
         yield f"showing every {_ordinal(keys.step)} of {len(clip)} frames"
     else:
-        yield f"showing all {len(clip)} key frames"
+        yield f"showing all of {_frames(len(clip))}"
     if "points" in seen.names:
         yield (
             f"at most {options.max_points:,} LiDAR points of a frame, to the centimetre, "
@@ -219,6 +217,10 @@ def _notes(clip: Clip, keys: range, seen: Seen, options: ViewOptions) -> Iterato
 
 def _short(text: str, most: int = 240) -> str:
     return text if len(text) <= most else f"{text[:most]} … ({len(text)} characters)"
+
+
+def _frames(count: int) -> str:
+    return f"{count} key frame{'' if count == 1 else 's'}"
 
 
 def _ordinal(number: int) -> str:

@@ -75,7 +75,7 @@ function drawEdges(pen, ends, classes, scale) {
 
 function drawHits(pen, spots, depths, scale) {
   if (!spots) return;
-  const size = Math.max(1.5, 2.2 * scale);
+  const size = Math.max(1.2, 1.8 * scale);
   depths.forEach((depth, i) => {
     pen.fillStyle = rgb(clip.ramp[depth]);
     pen.fillRect(onCanvas(spots[i * 2], scale) - size / 2, onCanvas(spots[i * 2 + 1], scale) - size / 2, size, size);

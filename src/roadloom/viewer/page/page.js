@@ -77,7 +77,10 @@ function chip(place, name, color, count, toggled) {
   button.type = "button";
   button.setAttribute("aria-pressed", "true");
   swatch.style.background = rgb(color);
-  number.textContent = count;
+  if (count) {
+    number.textContent = count;
+    button.title = `at most ${count} box${count === 1 ? "" : "es"} in a frame`;
+  }
   button.append(swatch, name, number);
   button.addEventListener("click", () => {
     const on = button.getAttribute("aria-pressed") === "false";
@@ -91,7 +94,7 @@ function chip(place, name, color, count, toggled) {
 
 function fillLegend() {
   for (const { id, name, color, boxes } of clip.classes) {
-    chip(el("legend"), name, color, boxes || "", (on) => {
+    chip(el("legend"), name, color, boxes, (on) => {
       if (on) hidden.delete(id);
       else hidden.add(id);
       space?.recolor();
@@ -101,7 +104,7 @@ function fillLegend() {
   el("layers-part").hidden = !clip.layers.length;
   for (const { name, color, recorded } of clip.layers) {
     if (recorded) {
-      chip(el("layers"), name, color, "", (on) => {
+      chip(el("layers"), name, color, 0, (on) => {
         if (on) state.offLayers.delete(name);
         else state.offLayers.add(name);
       });
@@ -183,7 +186,7 @@ function listen() {
   el("back").addEventListener("click", () => { play(false); step(-1).catch(report); });
   el("forth").addEventListener("click", () => { play(false); step(1).catch(report); });
   document.addEventListener("keydown", (event) => {
-    if (event.target.matches("input, select, button, textarea") || event.ctrlKey || event.metaKey) return;
+    if (clip.frames.length < 2 || event.target.matches("input, select, button, textarea") || event.ctrlKey || event.metaKey) return;
     if (event.key === " ") play(!state.playing);
     else if (event.key === "ArrowLeft") step(-1).catch(report);
     else if (event.key === "ArrowRight") step(1).catch(report);
@@ -195,6 +198,7 @@ function listen() {
 }
 
 el("time").max = clip.frames.length - 1;
+for (const id of ["time", "play", "back", "forth", "rate"]) el(id).disabled = clip.frames.length < 2;
 el("depth-ramp").querySelector("i").style.background =
   `linear-gradient(90deg, ${clip.ramp.filter((_, i) => i % 51 === 0).map((c) => rgb(c)).join(", ")})`;
 fillFacts();

@@ -1,11 +1,12 @@
 // The view from above: layout, boxes, points and the vehicle's path; forward is up.
 
 function drawPlan(canvas, frame, show, offLayers) {
-  const side = canvas.clientWidth * Math.min(devicePixelRatio || 1, 2);
-  if (!side) return;
-  canvas.width = canvas.height = Math.round(side);
+  const unit = Math.min(devicePixelRatio || 1, 2);
+  if (!canvas.clientWidth || !canvas.clientHeight) return;
+  canvas.width = Math.round(canvas.clientWidth * unit);
+  canvas.height = Math.round(canvas.clientHeight * unit);
   const pen = canvas.getContext("2d"), { lower, upper } = clip.planBounds;
-  const scale = canvas.width / Math.max(upper[0] - lower[0], upper[1] - lower[1]);
+  const scale = Math.min(canvas.width / (upper[1] - lower[1]), canvas.height / (upper[0] - lower[0]));
   const middle = [(lower[0] + upper[0]) / 2, (lower[1] + upper[1]) / 2];
   const at = (x, y) => [canvas.width / 2 - (y - middle[1]) * scale, canvas.height / 2 - (x - middle[0]) * scale];
   pen.fillStyle = "#12151b";
@@ -85,7 +86,9 @@ function drawFootprints(pen, { boxes, boxClass }, at) {
       pen.lineWidth = width;
       pen.stroke();
     }
-    trace(3, 0); // the front
+    const [a, b] = [corner(0), corner(1)];
+    if (Math.hypot(a[0] - b[0], a[1] - b[1]) < 12) return; // too small to show its front
+    trace(3, 0);
     pen.strokeStyle = "#fff";
     pen.lineWidth = 2;
     pen.stroke();
