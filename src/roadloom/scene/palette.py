@@ -3,9 +3,9 @@
 The 17 classes of the ``occ3d18`` view (free is not drawn) have colours found by a search for
 the largest least difference. Any two of them differ by at least 13 (CIEDE2000) to protan,
 deutan and tritan eyes, simulated in full by the matrices of Machado et al. 2009, and by at
-least 16 to other eyes; two colours side by side are just told apart at 1 to 2. Each differs
-from white and from the dark background by at least 16. ``tests/scene/test_palette.py``
-measures all of it.
+least 16 to other eyes; two colours side by side are just told apart at 1 to 2. From white and
+from the dark background each differs by at least 12, to other eyes by 16.
+``tests/scene/test_palette.py`` measures all of it.
 
 A finer class takes the colour of the view's class it belongs to, or of its group, lightened or
 darkened step by step: siblings look alike on purpose.
