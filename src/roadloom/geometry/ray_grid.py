@@ -21,8 +21,6 @@ from roadloom.geometry.voxel_grid import VoxelGrid
 
 CHUNKS_PER_THREAD = 4
 """Rays that look up walk further than rays that look down: several chunks even that out."""
-REFERENCE_BLOCK = 65536
-"""Rays that the torch twin treats at once, to bound its memory."""
 
 
 class FirstHit(NamedTuple):
@@ -174,16 +172,14 @@ def cast_reference(
     _solid(occupied, grid)
     o, d = origins.detach().double(), directions.detach().double()
     limit = torch.as_tensor(max_range, dtype=torch.float64, device=o.device).expand(o.shape[0])
-    blocks = zip(*(a.split(REFERENCE_BLOCK) for a in (o, d, limit)), strict=True)
-    parts = [_cast_block(*rays, solid=occupied != 0, grid=grid) for rays in blocks]
-    found = [torch.cat(part) for part in zip(*parts, strict=True)]
+    found = _cast_together(o, d, limit, occupied != 0, grid)
     return _differentiable(origins, directions, grid, *found)
 
 
-def _cast_block(
-    o: Array, d: Array, limit: Array, *, solid: Array, grid: VoxelGrid
+def _cast_together(
+    o: Array, d: Array, limit: Array, solid: Array, grid: VoxelGrid
 ) -> tuple[Array, ...]:
-    """Distances, cells and faces of some rays; the comments of the kernels hold here too."""
+    """Distances, cells and faces; what the comments of the kernels say holds here too."""
     import torch
 
     lower, size, shape = (
@@ -193,55 +189,57 @@ def _cast_block(
     inverse = torch.where(d != 0, 1 / d, torch.inf)
     inverse = torch.where(inverse.isfinite(), inverse, 0.0)
     step = inverse.sign()
-    planes = lower + torch.stack([torch.zeros_like(shape), shape])[:, None] * size  # [2 1 3]
-    within = (planes[0] <= o) & (o < planes[1])
-    ends = torch.where(
-        step == 0, torch.where(within, -torch.inf, torch.inf), (planes - o) * inverse
-    )
-    far = torch.where(step == 0, -ends[0], ends.amax(dim=0))
-    near = ends.amin(dim=0)
+    ends = torch.stack([lower, lower + shape * size])[:, None] - o  # [2 R 3]
+    outside = torch.where((ends[0] <= 0) & (ends[1] > 0), -torch.inf, torch.inf)
+    near = torch.where(step == 0, outside, (ends * inverse).amin(dim=0))
+    far = torch.where(step == 0, -outside, (ends * inverse).amax(dim=0))
     t = near.amax(dim=-1).clamp(min=0)
-    alive = t < torch.minimum(limit, far.amin(dim=-1))
-    cell = torch.stack([_start_cells(o, inverse, t, grid, a) for a in range(3)], dim=-1)
+    distance = torch.full_like(t, torch.inf)
+    cells = torch.full(d.shape, -1, dtype=torch.int64, device=o.device)
+    faces = torch.full(t.shape, -1, dtype=torch.int8, device=o.device)
+
+    rows = (t < torch.minimum(limit, far.amin(dim=-1))).nonzero()[:, 0]
+    o, d, inverse, step, limit, t = (a[rows] for a in (o, d, inverse, step, limit, t))
+    cell = _start_cells(o, d, inverse, t, lower, size, shape)
     up = (step > 0).double()
-    met = (lower + (cell + 1 - up) * size - o) * inverse == t[:, None]
-    axis = torch.where(
-        met[:, 2] & (step[:, 2] != 0), 2, torch.where(met[:, 1] & (step[:, 1] != 0), 1, 0)
-    )
-
-    rows = alive.nonzero()[:, 0]
-    found_t = torch.full_like(t, torch.inf)
-    found_cell = torch.full(d.shape, -1, dtype=torch.int64, device=o.device)
-    found_face = torch.full(t.shape, -1, dtype=torch.int8, device=o.device)
+    met = ((lower + (cell + 1 - up) * size - o) * inverse == t[:, None]) & (step != 0)
+    axis = torch.where(met[:, 2], 2, torch.where(met[:, 1], 1, 0))
     while rows.numel():
-        o_, inv_, step_, up_, limit_ = o[rows], inverse[rows], step[rows], up[rows], limit[rows]
-        ahead = torch.where(step_ == 0, torch.inf, (lower + (cell[rows] + up_) * size - o_) * inv_)
+        ahead = torch.where(step == 0, torch.inf, (lower + (cell + up) * size - o) * inverse)
         leave = ahead.amin(dim=-1)
-        i, j, k = cell[rows].long().unbind(-1)
-        hit = solid[i, j, k] & (leave > t[rows])
-        at = rows[hit]
-        found_t[at], found_cell[at] = t[at], cell[at].long()
-        side = (step[at].gather(1, axis[at, None])[:, 0] < 0).long()
-        found_face[at] = torch.where(t[at] > 0, 2 * axis[at] + side, -1).to(torch.int8)
-        met = ahead == leave[:, None]
-        go = torch.where(met[:, 0], 0, torch.where(met[:, 1], 1, 2))
-        moved = cell[rows] + torch.nn.functional.one_hot(go, 3) * step_
-        stay = ~hit & (leave < limit_) & ((moved >= 0) & (moved < shape)).all(dim=-1)
-        rows = rows[stay]
-        t[rows], axis[rows], cell[rows] = leave[stay], go[stay], moved[stay]
-    return found_t, found_cell, found_face
+        i, j, k = cell.long().unbind(-1)
+        hit = solid[i, j, k] & (leave > t)
+        at, down = rows[hit], step[hit].gather(1, axis[hit, None])[:, 0] < 0
+        distance[at], cells[at] = t[hit], cell[hit].long()
+        faces[at] = torch.where(t[hit] > 0, 2 * axis[hit] + down, -1).to(torch.int8)
+        axis = torch.where(ahead[:, 0] == leave, 0, torch.where(ahead[:, 1] == leave, 1, 2))
+        cell = cell + torch.nn.functional.one_hot(axis, 3) * step
+        on = ~hit & (leave < limit) & ((cell >= 0) & (cell < shape)).all(dim=-1)
+        rows, o, inverse, step, up, limit, t, axis, cell = (
+            a[on] for a in (rows, o, inverse, step, up, limit, leave, axis, cell)
+        )
+    return distance, cells, faces
 
 
-def _start_cells(o: Array, inverse: Array, t: Array, grid: VoxelGrid, axis: int) -> Array:
-    """Cell along one axis at distance ``t``: count the planes that lie behind."""
+def _start_cells(
+    o: Array, d: Array, inverse: Array, t: Array, lower: Array, size: Array, shape: Array
+) -> Array:
+    """Cells at distance ``t`` as whole float64: a guess, moved until the planes agree."""
     import torch
 
-    inner = torch.as_tensor(grid.faces(axis)[1:-1], device=o.device)
-    behind = (inner - o[:, axis, None]) * inverse[:, axis, None] <= t[:, None]
-    passed = behind.sum(dim=-1)
-    below = (inner <= o[:, axis, None]).sum(dim=-1)
-    forward = torch.where(inverse[:, axis] > 0, passed, grid.shape[axis] - 1 - passed)
-    return torch.where(inverse[:, axis] == 0, below, forward).double()
+    still = inverse == 0  # then it is the origin that must lie between the planes
+    scale, level = torch.where(still, 1.0, inverse), torch.where(still, 0.0, t[:, None])
+    step = scale.sign()
+    up = (step > 0).double()
+    cell = ((o + t[:, None] * d - lower) / size).floor().clamp(min=0).minimum(shape - 1)
+    while True:
+        behind = (lower + (cell + 1 - up) * size - o) * scale
+        ahead = (lower + (cell + up) * size - o) * scale
+        move = step * ((ahead <= level).double() - (behind > level).double())
+        moved = (cell + move).clamp(min=0).minimum(shape - 1)
+        if bool((moved == cell).all()):
+            return cell
+        cell = moved
 
 
 def _differentiable(
