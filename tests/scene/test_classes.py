@@ -206,6 +206,28 @@ def test_occ3d_comes_back_as_it_was() -> None:
     assert view("occ3d18").names == tuple(DATASET_NAMES["occ3d"].values())
 
 
+def test_the_way_back_gives_the_plainest_class() -> None:
+    numbers = np.arange(18, dtype=np.uint8)
+    np.testing.assert_array_equal(view("occ3d18").to_classes(numbers), ids_from("occ3d", numbers))
+    back = [class_name(i) for i in view("dynamiccity12").to_classes(numbers[:12])]
+    assert back == [
+        "free",
+        "structure.building",
+        "object.barrier",
+        "other",
+        "human.pedestrian",
+        "structure.pole",
+        "flat.road",
+        "flat.ground",
+        "flat.sidewalk",
+        "nature.vegetation",
+        "vehicle",
+        "two_wheeler.bicycle",
+    ]
+    ten = view("occ3d18").lut[view("det10").to_classes(numbers[:10])]
+    assert tuple(view("occ3d18").names[k] for k in ten) == DETECTION_NAMES
+
+
 def test_lidarseg_becomes_the_16_classes_of_its_challenge() -> None:
     # nuScenes lidarseg challenge: number -> one of 16, 0 for what it leaves out.
     challenge = [

@@ -289,6 +289,23 @@ def tilted_pose(rng: np.random.Generator) -> Pose:
     return Pose.from_quaternion(wxyz, rng.uniform(-2, 2, 3))
 
 
+def test_each_map_channel_equals_its_slow_twin() -> None:
+    rng = np.random.default_rng(4)
+    cut = 0
+    for pose in (Pose.identity(), tilted_pose(rng)):
+        road_map = some_map(rng)
+        layout = rasterise(None, road_map, pose, SMALL)
+        for layer, polygons in road_map.polygons.items():
+            rings = [[to_ego(r, pose) for r in (p.exterior, *p.holes)] for p in polygons]
+            expected = np.any([slow_fill(r, SMALL) for r in rings], axis=0)
+            np.testing.assert_array_equal(layout.channel(layer), expected, err_msg=layer)
+            cut += not np.array_equal(expected, np.any([slow_fill(r[:1], SMALL) for r in rings], 0))
+        for layer, lines in road_map.lines.items():
+            expected = slow_lines([to_ego(line, pose) for line in lines], 0.4, SMALL)
+            np.testing.assert_array_equal(layout.channel(layer), expected, err_msg=layer)
+    assert cut > 3  # layers that look otherwise without their holes
+
+
 @pytest.mark.parametrize("heights", [True, False])
 def test_moving_the_world_by_5000_km_moves_nothing(heights: bool) -> None:
     rng = np.random.default_rng(5)

@@ -272,7 +272,7 @@ def test_a_mask_answers_for_the_pixel_that_holds_a_point(
 
 def test_bottom_left_origin(tmp_path: Path) -> None:
     values = np.zeros((30, 20), np.uint8)
-    values[-1, 0] = values[0, 19] = 255
+    values[-1, 0] = values[0, 19] = values[0, 0] = 255
     Image.fromarray(values).save(tmp_path / "mask.png")
     raster = MapRaster.bottom_left(tmp_path / "mask.png", 0.1)
     inside = np.array([[0.01, 0.01], [0.09, 0.09], [1.91, 2.91], [1.99, 2.99]])
