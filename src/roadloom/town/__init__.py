@@ -1,1 +1,1 @@
-"""The built-in procedural world: exact images, sweeps, boxes and occupancy, no download."""
+"""The built-in procedural world: drawn from whole numbers, seen by any rig, knows everything."""
