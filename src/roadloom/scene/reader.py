@@ -106,6 +106,10 @@ class ClipReader(ABC):
     def road_map(self) -> RoadMap:
         raise NotRecorded("this recording has no map", field="map")
 
+    def occupancy_grids(self) -> tuple[VoxelGrid, ...]:
+        """Grids on which the source holds occupancy: what ``clip.save`` writes."""
+        return ()
+
     def occupancy(self, key: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
         """Semantic occupancy in the ego frame of the key frame; ``solid`` fills interiors."""
         raise NotRecorded("this recording has no occupancy", field="occupancy")
