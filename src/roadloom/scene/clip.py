@@ -212,18 +212,35 @@ class Clip(Sequence["Frame"]):
             return self[key]
         return Frame(self, int(time_ns), None)
 
-    def save(self, folder: str | Path) -> None:
-        """Write everything this clip holds as a ``folder`` clip; see ``folder_writer.py``."""
+    @property
+    def occupancy_grids(self) -> tuple[VoxelGrid, ...]:
+        """Grids on which occupancy is held: those of the attached labels, else the source's."""
+        if self.labels is not None:
+            return self.labels.grids(self.scene_id)
+        return self.reader.occupancy_grids()
+
+    def save(self, folder: str | Path, *, partial: bool = False) -> None:
+        """Write everything this clip holds as a ``folder`` clip, whole or not at all.
+
+        Args:
+            folder: must not exist, or be empty.
+            partial: let a cut-down recording keep its gaps; without it an absent file is refused.
+
+        Raises:
+            BadInput: the folder is not empty, or a file of this clip is absent or damaged.
+        """
         from roadloom.scene.folder_writer import save_clip
 
-        save_clip(self, Path(folder))
+        save_clip(self, Path(folder), partial=partial)
 
 
 class Frame:
     """One moment of a clip. Picklable; fields are read when asked and kept."""
 
-    def __init__(self, clip: Clip, time_ns: int, key: int | None) -> None:
-        self.clip, self.time_ns, self.key = clip, time_ns, key
+    # ``Any``, as a checker of types looks into a Clip by asking it for a Frame, without end.
+    def __init__(self, clip: Any, time_ns: int, key: int | None) -> None:
+        self.clip: Clip = clip
+        self.time_ns, self.key = time_ns, key
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Frame, (self.clip, self.time_ns, self.key)
