@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roadloom.errors import BadInput, NotRecorded
+from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.atomic import write_json
 from roadloom.io.read import read_json
-from roadloom.scene.classes import CLASS_HASH
+from roadloom.scene.classes import CLASS_HASH, check_class_hash
 from roadloom.scene.occupancy import Occupancy
 
 SCHEMA = 1
+MANIFEST = "labels.json"
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,18 @@ class LabelFolder:
 
     @staticmethod
     def create(folder: str | Path, facts: dict[str, Any]) -> "LabelFolder":
-        """Start a folder; ``facts`` are source, licence and parameters, as JSON values."""
+        """Start a folder; ``facts`` are source, licence and parameters, as JSON values.
+
+        Raises:
+            BadInput: there is something in it already, so that labels of two makings would mix.
+        """
         path = Path(folder)
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            raise BadInput("is there already and not empty", file=path, remedy="name a new folder")
+        if taken := {"roadloom_labels", "class_hash"} & facts.keys():
+            raise BadInput("is written by itself", field=taken.pop(), remedy="leave it out")
         path.mkdir(parents=True, exist_ok=True)
-        write_json(
-            path / "labels.json",
-            {"roadloom_labels": SCHEMA, "class_hash": CLASS_HASH, **facts},
-        )
+        write_json(path / MANIFEST, {"roadloom_labels": SCHEMA, "class_hash": CLASS_HASH, **facts})
         return LabelFolder(path)
 
     @staticmethod
@@ -42,27 +48,58 @@ class LabelFolder:
         """Check the manifest of an existing folder.
 
         Raises:
-            BadInput: no manifest, another schema, or another class list.
+            MissingInput: no such folder, or no manifest in it.
+            BadInput: another schema, or another class list.
         """
         path = Path(folder)
-        manifest = path / "labels.json"
+        if not path.is_dir():
+            raise MissingInput("no such folder of labels", file=path)
+        manifest = path / MANIFEST
         facts = read_json(manifest)
-        if not isinstance(facts, dict) or facts.get("roadloom_labels") != SCHEMA:
+        version = facts.get("roadloom_labels") if isinstance(facts, dict) else None
+        if version != SCHEMA or isinstance(version, bool):
             raise BadInput(
-                f"must be {SCHEMA}", file=manifest, field="roadloom_labels",
-                remedy="write the labels again with this version",
+                f"is {version!r}, this version reads {SCHEMA}",
+                file=manifest, field="roadloom_labels",
+                remedy="update roadloom, or write the labels again",
             )  # fmt: skip
-        if facts.get("class_hash") != CLASS_HASH:
-            raise BadInput(
-                f"written with class list {facts.get('class_hash')!r}, not {CLASS_HASH}",
-                file=manifest, field="class_hash", remedy="write the labels again",
-            )  # fmt: skip
+        check_class_hash(str(facts.get("class_hash")), file=manifest)
         return LabelFolder(path)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the labels were made with: ``labels.json`` whole."""
+        found: dict[str, Any] = read_json(self.folder / MANIFEST)
+        return found
 
     def path(self, scene_id: str, time_ns: int) -> Path:
         return self.folder / scene_id / "occupancy" / f"{time_ns}.npz"
 
+    def times_ns(self, scene_id: str) -> tuple[int, ...]:
+        """Times of the labelled key frames of a scene, rising.
+
+        Raises:
+            BadInput: a file's name is no time.
+        """
+        times = []
+        for path in (self.folder / scene_id / "occupancy").glob("*.npz"):
+            if path.name.startswith("."):
+                continue  # being written
+            if not path.stem.isascii() or not path.stem.removeprefix("-").isdigit():
+                raise BadInput("its name is no time in ns", file=path, field="time_ns")
+            times.append(int(path.stem))
+        return tuple(sorted(times))
+
+    def grids(self, scene_id: str) -> tuple[VoxelGrid, ...]:
+        """The grid of a scene's labels, in a tuple; none where the scene has no label.
+
+        One label is read for it: all labels of a scene lie on one grid.
+        """
+        times = self.times_ns(scene_id)
+        return (Occupancy.from_npz(self.path(scene_id, times[0])).grid,) if times else ()
+
     def add(self, scene_id: str, time_ns: int, occupancy: Occupancy) -> None:
+        """Write the label of one key frame, whole or not at all; an earlier one is replaced."""
         path = self.path(scene_id, time_ns)
         path.parent.mkdir(parents=True, exist_ok=True)
         occupancy.to_npz(path)
@@ -72,6 +109,7 @@ class LabelFolder:
 
         Raises:
             NotRecorded: there is none for this key frame, or it lies on another grid.
+            BadInput: its file is damaged.
         """
         path = self.path(scene_id, time_ns)
         if not path.is_file():

@@ -1,0 +1,150 @@
+"""The npz files of a ``folder`` clip: sweeps, depth and semantic images; to our types and back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from roadloom.errors import BadInput, UnknownClass
+from roadloom.geometry.pose import Pose
+from roadloom.geometry.voxel_grid import VoxelGrid
+from roadloom.io.npz import Field, read_npz
+from roadloom.scene.classes import CLASS_HASH, check_class_hash, check_ids
+from roadloom.scene.folder_tables import check_rotation
+from roadloom.scene.occupancy import Occupancy
+from roadloom.scene.sweep import POINT_COLUMNS, LidarOrigin, Sweep
+
+_SWEEP = {
+    "points": Field("<f4", ("point", 3)),
+    "motion_compensated": Field("|b1"),
+    "point_time_ns": Field("<i8", ("point",), optional=True),
+    "ring": Field("<i2", ("point",), optional=True),
+    "intensity": Field("<f4", ("point",), optional=True),
+    "returned": Field("|b1", ("point",), optional=True),
+    "origin_id": Field("|u1", ("point",), optional=True),
+    "origin_name": Field("U", ("origin",), optional=True),
+    "origin_rotation": Field("<f8", ("origin", 3, 3), optional=True, finite=True),
+    "origin_translation": Field("<f8", ("origin", 3), optional=True, finite=True),
+    "label": Field("|u1", ("point",), optional=True),
+    "class_hash": Field("U", optional=True),
+}
+
+
+def read_sweep(path: Path, time_ns: int, world_from_ego: Pose, mount: LidarOrigin) -> Sweep:
+    """One sweep; what its file leaves out is unknown, or that of the LiDAR itself.
+
+    Raises:
+        BadInput: the file is damaged, or a value is none that a sweep can have.
+    """
+    found = read_npz(path, _SWEEP)
+    count = len(found["points"])
+    returned = found.get("returned", np.ones(count, bool))
+    if not np.isfinite(found["points"][returned]).all():
+        raise BadInput(
+            "holds NaN or infinity", file=path, field="points",
+            remedy="leave such points out, or mark them in ``returned``",
+        )  # fmt: skip
+    if "intensity" in found and np.isinf(found["intensity"]).any():
+        raise BadInput("holds infinity", file=path, field="intensity")
+    origins = _origins(found, path) or (mount,)
+    origin_id = found.get("origin_id", np.zeros(count, np.uint8))
+    if (origin_id >= len(origins)).any():
+        raise BadInput(
+            f"names origin {origin_id.max()} of {len(origins)}", file=path, field="origin_id"
+        )
+    if "label" in found:
+        _check_label(found, path)
+    return Sweep(
+        points=found["points"],
+        time_ns=time_ns,
+        world_from_ego=world_from_ego,
+        motion_compensated=bool(found["motion_compensated"]),
+        point_time_ns=found.get("point_time_ns", np.full(count, time_ns, np.int64)),
+        ring=found.get("ring", np.full(count, -1, np.int16)),
+        intensity=found.get("intensity", np.full(count, np.nan, np.float32)),
+        origin_id=origin_id,
+        origins=origins,
+        returned=returned,
+        label=found.get("label"),
+    )
+
+
+def sweep_arrays(sweep: Sweep) -> dict[str, np.ndarray]:
+    """What ``read_sweep`` reads; time and pose are the record's."""
+    arrays = {name: getattr(sweep, name) for name in POINT_COLUMNS}
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    poses = Pose.stack([origin.ego_from_lidar for origin in sweep.origins])
+    arrays |= {
+        "motion_compensated": np.array(sweep.motion_compensated),
+        "origin_name": np.array([origin.name for origin in sweep.origins]),
+        "origin_rotation": poses.rotation,
+        "origin_translation": poses.translation,
+    }
+    if sweep.label is not None:
+        arrays["class_hash"] = np.array(CLASS_HASH)
+    return arrays
+
+
+def _origins(found: Mapping[str, np.ndarray], path: Path) -> tuple[LidarOrigin, ...]:
+    given = [f"origin_{part}" for part in ("name", "rotation", "translation")]
+    if not any(name in found for name in given):
+        return ()
+    for name in given:
+        if name not in found:
+            raise BadInput("is missing beside its siblings", file=path, field=name)
+    check_rotation(found["origin_rotation"], path, "origin_rotation")
+    return tuple(
+        LidarOrigin(name=str(name), ego_from_lidar=Pose(rotation, translation))
+        for name, rotation, translation in zip(*(found[n] for n in given), strict=True)
+    )
+
+
+def _check_label(found: Mapping[str, np.ndarray], path: Path) -> None:
+    if "class_hash" not in found:
+        raise BadInput(
+            "is missing beside the ids", file=path, field="class_hash",
+            remedy="write roadloom.scene.classes.CLASS_HASH",
+        )  # fmt: skip
+    check_class_hash(str(found["class_hash"]), file=path)
+    _check_ids(found["label"], path, "label")
+
+
+def _check_ids(ids: np.ndarray, path: Path, field: str) -> None:
+    try:
+        check_ids(ids)
+    except UnknownClass as error:
+        raise UnknownClass(error.message, file=path, field=field, remedy=error.remedy) from error
+
+
+_EXTRA_DTYPES = {"depth": "<f4", "semantic": "|u1"}
+"""Of every kind in ``EXTRA_IMAGES``."""
+
+
+def read_extra_image(path: Path, kind: str, size: tuple[int, int]) -> np.ndarray:
+    """A depth or semantic image of ``size`` (width, height)."""
+    fields = {kind: Field(_EXTRA_DTYPES[kind], size[::-1])}
+    if kind == "semantic":
+        fields["class_hash"] = Field("U")
+    found = read_npz(path, fields)
+    image = found[kind]
+    if kind == "semantic":
+        check_class_hash(str(found["class_hash"]), file=path)
+        _check_ids(image, path, kind)
+    elif not (image > 0).all():  # NaN too
+        raise BadInput("holds NaN, or a depth of 0 or below", file=path, field=kind)
+    return image
+
+
+def extra_image_arrays(kind: str, image: np.ndarray) -> dict[str, np.ndarray]:
+    return {kind: image} | ({"class_hash": np.array(CLASS_HASH)} if kind == "semantic" else {})
+
+
+def read_occupancy(path: Path, grid: VoxelGrid) -> Occupancy:
+    """Occupancy of one key frame, which must lie on ``grid``."""
+    found = Occupancy.from_npz(path)
+    if found.grid != grid:
+        raise BadInput(
+            f"lies on {found.grid}, not on the {grid} of clip.json", file=path, field="grid",
+            remedy="name the file in the column of its own grid",
+        )  # fmt: skip
+    return found

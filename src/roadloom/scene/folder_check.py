@@ -1,0 +1,99 @@
+"""What is wrong with a ``folder`` clip: every table, field and file is read in full.
+
+folder -> clip_problems -> BadInput, one for each file at most
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from roadloom.errors import BadInput, MissingInput, NotRecorded
+from roadloom.io.image import read_mask
+from roadloom.scene.reader import EXTRA_IMAGES
+from roadloom.scene.readers.folder import FolderClip
+
+
+def clip_problems(folder: Path, *, partial: bool) -> Iterator[BadInput]:
+    """Read everything and yield what is refused.
+
+    With ``partial`` sensor files that are absent are passed over; see ``absent_sensor_files``.
+    """
+    try:
+        clip = FolderClip(folder)
+    except BadInput as error:
+        yield error
+        return
+    yield from _tried(clip.ego)
+    for sensor in (*clip.meta.rig.camera_names, *clip.meta.rig.lidar_names):
+        broken = list(_tried(lambda sensor=sensor: clip.records(sensor)))  # type: ignore[misc]
+        yield from broken
+        if not broken:
+            for problem in _sensor_problems(clip, sensor):
+                if not (partial and isinstance(problem, MissingInput)):
+                    yield problem
+    yield from _key_problems(clip)
+    yield from _map_problems(clip)
+
+
+def absent_sensor_files(folder: Path) -> Iterator[Path]:
+    """Images, depth, semantics and sweeps that tables name and the disk lacks."""
+    clip = FolderClip(folder)
+    for sensor in (*clip.meta.rig.camera_names, *clip.meta.rig.lidar_names):
+        for index, column in _named_files(clip, sensor):
+            path = clip.file(sensor, index, column)
+            if not path.exists():
+                yield path
+
+
+def _named_files(clip: FolderClip, sensor: str) -> Iterator[tuple[int, str]]:
+    """Record and column of every file that the table of a sensor names."""
+    try:
+        table = clip.table(sensor)
+    except NotRecorded:
+        return
+    for column in ("file", *EXTRA_IMAGES):
+        if column in table:
+            for index in np.flatnonzero(table[column] != "").tolist():
+                yield index, column
+
+
+def _sensor_problems(clip: FolderClip, sensor: str) -> Iterator[BadInput]:
+    camera = sensor in clip.meta.rig.camera_names
+    for index, column in _named_files(clip, sensor):
+        yield from _tried(_reading(clip, sensor, index, column, camera=camera))
+
+
+def _reading(
+    clip: FolderClip, sensor: str, index: int, column: str, *, camera: bool
+) -> Callable[[], object]:
+    if not camera:
+        return lambda: clip.sweep(sensor, index)
+    if column == "file":
+        return lambda: clip.image(sensor, index)
+    return lambda: clip.extra_image(column, sensor, index)
+
+
+def _key_problems(clip: FolderClip) -> Iterator[BadInput]:
+    for key in range(len(clip.meta.key_times_ns)):
+        yield from _tried(lambda key=key: clip.boxes(key))  # type: ignore[misc]
+        for grid in clip.occupancy_grids():
+            yield from _tried(lambda key=key, grid=grid: clip.occupancy(key, grid))  # type: ignore[misc]
+
+
+def _map_problems(clip: FolderClip) -> Iterator[BadInput]:
+    def read() -> None:
+        for raster in clip.road_map().rasters.values():
+            read_mask(raster.file)
+
+    yield from _tried(read)
+
+
+def _tried(read: Callable[[], object]) -> Iterator[BadInput]:
+    """What reading raises; a field that was not recorded is no problem."""
+    try:
+        read()
+    except NotRecorded:
+        return
+    except BadInput as error:
+        yield error

@@ -1,0 +1,127 @@
+"""``clip.json``, the first file of a ``folder`` clip: what it must hold, and how it is read.
+
+clip.json -> ClipFile -> readers/folder.py;   folder_writer.py -> ClipFile -> clip.json
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from roadloom.errors import BadInput
+from roadloom.geometry.pose import Pose
+from roadloom.geometry.voxel_grid import VoxelGrid
+from roadloom.io.read import RESTORE, read_json
+from roadloom.scene.classes import check_class_hash
+from roadloom.scene.folder_tables import check_files, check_rotation
+
+SCHEMA = 1
+"""Value of ``roadloom_clip``; grows when a clip could no longer be read as before."""
+CLIP_FILE, RIG_FILE, EGO_FILE, KEYS_FILE = "clip.json", "rig.yaml", "ego.csv", "keys.csv"
+
+Triple = tuple[float, float, float]
+
+
+class _Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class PoseFile(_Strict):
+    """A pose as rows of its matrix and its translation [m]."""
+
+    rotation: tuple[Triple, Triple, Triple]
+    translation_m: Triple
+
+
+class GridFile(_Strict):
+    """A ``VoxelGrid``."""
+
+    lower_m: Triple
+    cell_m: Triple
+    shape: tuple[int, int, int]
+
+
+class ClipFile(_Strict):
+    """Only the first three are needed; what is left out was not recorded."""
+
+    roadloom_clip: int
+    scene_id: str
+    licence: str
+    source: str | None = None
+    """Where the clip came from; None: from this folder."""
+    class_hash: str | None = None
+    lidar: str | None = None
+    our_from_vehicle: PoseFile | None = None
+    map: str | None = None
+    """File of the road map."""
+    grids: dict[str, GridFile] = {}
+    """Grids of the columns ``occupancy/NAME`` of keys.csv."""
+    attributes: dict[str, Any] = {}
+
+
+def read_clip_file(folder: Path) -> ClipFile:
+    """Read and check ``folder / "clip.json"``.
+
+    Raises:
+        MissingInput: no such file.
+        BadInput: of another schema or class list, or a field is absent, unknown or wrong.
+    """
+    path = folder / CLIP_FILE
+    data = read_json(path)
+    version = data.get("roadloom_clip") if isinstance(data, dict) else None
+    if version != SCHEMA or isinstance(version, bool):
+        raise BadInput(
+            f"is {version!r}, this version reads {SCHEMA}", file=path, field="roadloom_clip",
+            remedy="update roadloom, or write the clip again",
+        )  # fmt: skip
+    try:
+        found = msgspec.convert(data, ClipFile)
+    except msgspec.ValidationError as error:
+        raise BadInput(str(error), file=path, field=_field(str(error)), remedy=RESTORE) from error
+    if not found.scene_id or re.search(r"[:/\\\s]", found.scene_id):
+        raise BadInput(
+            f"{found.scene_id!r} is no SCENE", file=path, field="scene_id",
+            remedy="use a name without colon, slash and blank",
+        )  # fmt: skip
+    if found.class_hash is not None:
+        check_class_hash(found.class_hash, file=path)
+    if found.map is not None:
+        check_files([found.map], path, "map")
+    return found
+
+
+def pose_in(pose: PoseFile | None, path: Path) -> Pose:
+    """``our_from_vehicle``; without one our frame is the vehicle's own."""
+    if pose is None:
+        return Pose.identity()
+    rotation = np.array(pose.rotation, np.float64)
+    check_rotation(rotation[None], path, "our_from_vehicle.rotation")
+    return Pose(rotation, np.array(pose.translation_m, np.float64))
+
+
+def pose_out(pose: Pose) -> PoseFile:
+    return PoseFile(rotation=pose.rotation.tolist(), translation_m=pose.translation.tolist())
+
+
+def grids_in(grids: dict[str, GridFile], path: Path) -> dict[str, VoxelGrid]:
+    made = {}
+    for name, grid in grids.items():
+        try:
+            made[name] = VoxelGrid(lower_m=grid.lower_m, cell_m=grid.cell_m, shape=grid.shape)
+        except ValueError as error:
+            raise BadInput(str(error), file=path, field=f"grids.{name}") from error
+    return made
+
+
+def grid_out(grid: VoxelGrid) -> GridFile:
+    return GridFile(lower_m=grid.lower_m, cell_m=grid.cell_m, shape=grid.shape)
+
+
+def _field(message: str) -> str | None:
+    """The field that msgspec speaks of: the path at the end, and what is missing or unknown."""
+    at = re.search(r"at `(?:key in )?\$\.?([^`]*)`$", message)
+    named = re.search(r"field `([^`]*)`", message)
+    parts = [match[1] for match in (at, named) if match and match[1]]
+    return ".".join(parts) or None
