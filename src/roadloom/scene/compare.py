@@ -7,15 +7,20 @@ clip was opened from does not matter, only what it says of itself.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from roadloom.errors import MissingInput, NotRecorded
+from roadloom.geometry.interpolate import PoseTrack
+from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.clip import Clip
 from roadloom.scene.equality import same_array, same_pose
+from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.reader import EXTRA_IMAGES, Records
+from roadloom.scene.road_map import RoadMap
 from roadloom.scene.sweep import Sweep
 
 META = ("scene_id", "source", "licence", "lidar", "attributes", "rig")
@@ -23,27 +28,45 @@ META = ("scene_id", "source", "licence", "lidar", "attributes", "rig")
 
 def clips_differ(a: Clip, b: Clip) -> list[str]:
     """Read both clips whole and say in which fields they differ; an empty list means equal."""
-    differences = list(_meta(a, b))
+    found = list(_meta(a, b))
     if not np.array_equal(a.times_ns, b.times_ns):
-        return [*differences, "key_times_ns"]
-    differences += _values("ego", lambda c: c.ego, _same_track, a, b)
-    differences += _values("map", lambda c: c.map, lambda x, y: x.same_as(y), a, b)
+        return [*found, "key_times_ns"]
+    found += _values("ego", lambda c: c.ego, _same_track, a, b)
+    found += _values("map", lambda c: c.map, RoadMap.same_as, a, b)
     for sensor in (*a.rig.camera_names, *a.rig.lidar_names):
-        differences += _sensor(sensor, a, b)
+        found += _sensor(sensor, a, b)
     grids = a.occupancy_grids
     if set(grids) != set(b.occupancy_grids):
-        differences.append("occupancy_grids")
+        found.append("occupancy_grids")
     for key in range(len(a)):
-        differences += _values(
-            f"boxes of key frame {key}", lambda c, key=key: c[key].boxes, Boxes.same_as, a, b
-        )
+        where = f"of key frame {key}"
+        found += _values(f"boxes {where}", partial(_boxes, key), Boxes.same_as, a, b)
         for grid in grids:
-            differences += _values(
-                f"occupancy of key frame {key}",
-                lambda c, key=key, grid=grid: c[key].occupancy(grid),
-                lambda x, y: x.same_as(y), a, b,
-            )  # fmt: skip
-    return differences
+            read = partial(_occupancy, key, grid)
+            found += _values(f"occupancy {where}", read, Occupancy.same_as, a, b)
+    return found
+
+
+def _boxes(key: int, clip: Clip) -> Boxes:
+    return clip[key].boxes
+
+
+def _occupancy(key: int, grid: VoxelGrid, clip: Clip) -> Occupancy:
+    return clip[key].occupancy(grid)
+
+
+def _records(sensor: str, clip: Clip) -> Records:
+    return clip.reader.records(sensor)
+
+
+def _sweep(lidar: str, index: int, clip: Clip) -> Sweep:
+    return clip.reader.sweep(lidar, index)
+
+
+def _image(kind: str, camera: str, index: int, clip: Clip) -> np.ndarray:
+    if kind == "image":
+        return clip.reader.image(camera, index)
+    return clip.reader.extra_image(kind, camera, index)
 
 
 def _meta(a: Clip, b: Clip) -> Iterator[str]:
@@ -58,24 +81,18 @@ def _sensor(sensor: str, a: Clip, b: Clip) -> list[str]:
     """Records of one camera or LiDAR, and what each of them holds."""
     if sensor not in (*b.rig.camera_names, *b.rig.lidar_names):
         return [f"{sensor}: only one has it"]
-    found = _values(f"{sensor} records", lambda c: c.reader.records(sensor), _same_records, a, b)
-    records = _outcome(a, lambda c: c.reader.records(sensor))
+    found = _values(f"{sensor} records", partial(_records, sensor), _same_records, a, b)
+    records = _outcome(a, partial(_records, sensor))
     if found or isinstance(records, type):
         return found
     for index in range(len(records)):
         where = f"{sensor} record {index}"
         if sensor in a.rig.lidar_names:
-            found += _values(
-                where, lambda c, i=index: c.reader.sweep(sensor, i), Sweep.same_as, a, b
-            )
+            found += _values(where, partial(_sweep, sensor, index), Sweep.same_as, a, b)
             continue
-        found += _values(where, lambda c, i=index: c.reader.image(sensor, i), same_array, a, b)
-        for kind in EXTRA_IMAGES:
-            found += _values(
-                f"{where} {kind}",
-                lambda c, i=index, kind=kind: c.reader.extra_image(kind, sensor, i),
-                same_array, a, b,
-            )  # fmt: skip
+        for kind in ("image", *EXTRA_IMAGES):
+            read = partial(_image, kind, sensor, index)
+            found += _values(f"{where} {kind}", read, same_array, a, b)
     return found
 
 
@@ -114,5 +131,5 @@ def _same_records(a: Records, b: Records) -> bool:
     )
 
 
-def _same_track(a: Any, b: Any) -> bool:
+def _same_track(a: PoseTrack, b: PoseTrack) -> bool:
     return same_array(a.time_ns, b.time_ns) and same_pose(a.world_from_ego, b.world_from_ego)
