@@ -9,8 +9,9 @@ from roadloom.geometry.voxel_grid import VoxelGrid
 class ViewOptions:
     film: bool = True
     """Write ``film.mp4``; needs the extra ``video``."""
-    frame: int = 0
-    """Key frame that the pictures, the point cloud and the occupancy file show."""
+    frame: int | None = None
+    """Key frame that pictures, point cloud and occupancy file show and the page opens with.
+    None: the first that holds a LiDAR sweep, else the first of all."""
     max_frames: int = 40
     """Key frames on the page; longer clips are thinned evenly, and the page says so."""
     image_width: int = 480

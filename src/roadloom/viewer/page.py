@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 import roadloom
-from roadloom.errors import BadInput, NotRecorded
+from roadloom.errors import NotRecorded
 from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid
 from roadloom.io.atomic import write_text
 from roadloom.scene.classes import CLASS_HASH, UNKNOWN, class_name
@@ -30,7 +30,7 @@ from roadloom.viewer.colors import class_colors, layer_colors
 from roadloom.viewer.draw import ramp_colors
 from roadloom.viewer.options import ViewOptions
 from roadloom.viewer.pack import Arrays, frame_arrays, packed, photographs, safe_json, shown_size
-from roadloom.viewer.ring import ring_rows
+from roadloom.viewer.ring import chosen_key, ring_rows
 
 SCRIPTS = (
     "data.js", "matrix.js", "shaders.js", "space.js", "hand.js", "plan.js", "cameras.js", "page.js",
@@ -46,28 +46,27 @@ def write_page(clip: Clip, path: str | Path, options: ViewOptions | None = None)
         BadInput: the clip has no key frame, or data of it is damaged.
     """
     options = options or ViewOptions()
-    if not len(clip):
-        raise BadInput("has no key frame to show", file=clip.meta.source, field=clip.scene_id)
-    grid = shown_grid(clip, options)
-    first = _block(clip, 0, grid, options)
-    keys = shown_keys(len(clip), options, len(first[1]))
-    blocks, seen = [first[1]], Seen(clip, grid)
-    seen.add(0, first[0])
-    for key in tqdm(keys[1:], desc="page", unit="frame", delay=2, disable=None, leave=False):
-        arrays, block = _block(clip, key, grid, options)
+    opening, grid = chosen_key(clip, options.frame), shown_grid(clip, options)
+    first = _block(clip, opening, grid, options)
+    keys = shown_keys(len(clip), opening, options, len(first[1]))
+    blocks, seen = [], Seen(clip, grid)
+    for key in tqdm(keys, desc="page", unit="frame", delay=2, disable=None, leave=False):
+        arrays, block = first if key == opening else _block(clip, key, grid, options)
         seen.add(key, arrays)
         blocks.append(block)
-    data = [("clip", safe_json(_facts(clip, keys, grid, seen, options)))]
+    facts = _facts(clip, keys, grid, seen, options) | {"opening": keys.index(opening)}
+    data = [("clip", safe_json(facts))]
     data += [(f"frame-{index}", block) for index, block in enumerate(blocks)]
     write_text(path, _filled(f"{clip.scene_id} · Roadloom", data))
     return Path(path)
 
 
-def shown_keys(count: int, options: ViewOptions, block_bytes: int) -> range:
-    """Key frames that the page shows: every n-th, from the first."""
+def shown_keys(count: int, opening: int, options: ViewOptions, block_bytes: int) -> range:
+    """Key frames that the page shows: every n-th, the one that it opens with among them."""
     affordable = max(1, int(options.max_megabytes * 1e6 / max(1, block_bytes)))
     most = min(options.max_frames, affordable)
-    return range(0, count, -(-count // most))
+    step = -(-count // most)
+    return range(opening % step, count, step)
 
 
 def shown_grid(clip: Clip, options: ViewOptions) -> VoxelGrid:

@@ -8,6 +8,7 @@ with a row time sees every row from where the vehicle was when that row was expo
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
@@ -92,7 +93,7 @@ def box_lines(
     ends = np.concatenate([shape[:, EDGES], np.stack([floor, front], axis=1)[:, None]], axis=1)
     ends = camera_from_ego.apply(ends.reshape(-1, 3)).reshape(-1, 2, 3)
     box = np.repeat(np.arange(len(boxes)), len(EDGES) + 1)
-    distance = np.linalg.norm(ends.mean(axis=1).reshape(len(boxes), -1, 3).mean(axis=1), axis=-1)
+    distance = np.linalg.norm(camera_from_ego.apply(carried.pose.translation), axis=-1)
 
     ends, kept = _cut(ends, image.mount.camera)
     box = box[kept]
@@ -160,6 +161,7 @@ def _cut(ends: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
     return cut, kept
 
 
+@lru_cache(maxsize=64)
 def _field_of_view(camera: PinholeCamera) -> tuple[float, float, float, float]:
     """Bounds of x/z and y/z over the image's border, widened by ``MARGIN``."""
     u = np.linspace(-0.5, camera.width - 0.5, 33)

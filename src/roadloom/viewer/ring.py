@@ -9,10 +9,10 @@ from functools import partial
 import numpy as np
 from jaxtyping import UInt8
 
-from roadloom.errors import NotRecorded
+from roadloom.errors import BadInput, NotRecorded
 from roadloom.geometry.interpolate import PoseTrack
 from roadloom.scene.boxes import Boxes
-from roadloom.scene.clip import Frame
+from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.image import CameraImage
 from roadloom.scene.sweep import Sweep
 from roadloom.sensors.rig import MountedCamera, Rig
@@ -34,19 +34,33 @@ SIDE = -0.05
 """Cameras whose optical axis points further back than this (cosine) go to the rear row."""
 
 
-def overlay(frame: Frame, camera: str, *, boxes: bool = True, lidar: bool = True) -> Picture:
+def overlay(
+    frame: Frame,
+    camera: str,
+    *,
+    boxes: bool = True,
+    lidar: bool = True,
+    size: tuple[int, int] | None = None,
+) -> Picture:
     """The image of one camera, on it the frame's boxes and points as far as recorded.
 
-    Where the photograph was not recorded its place is grey.
+    Where the photograph was not recorded its place is grey. ``size`` is the picture's width and
+    height [px], the camera's own if None; the photograph is resized before it is drawn on.
     """
     image = camera_view(frame, camera)
-    picture = photograph(image)
+    full = image.mount.camera
+    width, height = size or (full.width, full.height)
+    picture = photograph(image, width, height)
+    scale = np.array([width / full.width, height / full.height])
     if lidar and (sweep := recorded_sweep(frame)) is not None:
-        picture = _with_points(picture, frame, sweep, image)
+        pixels, depth = points_in_image(frame, sweep, image)
+        spots = (pixels + 0.5) * scale - 0.5
+        picture = draw_dots(picture, spots, depth_colors(depth), max(0.8, width / 900))
     if boxes and (found := recorded_boxes(frame)) is not None:
-        lines = box_lines(found, frame.world_from_ego, image, _path(frame, image))
+        lines = lines_in_image(frame, found, image)
+        ends = (lines.ends + 0.5) * scale - 0.5
         colors = class_colors(found.class_id)[lines.box]
-        picture = draw_lines(picture, lines.ends, colors, max(1.0, picture.shape[1] / 700))
+        picture = draw_lines(picture, ends, colors, max(1.0, width / 700))
     return picture
 
 
@@ -67,13 +81,12 @@ def _no_photograph(camera: str) -> np.ndarray:
     raise NotRecorded("this frame has no photograph of it", field=camera)
 
 
-def photograph(image: CameraImage) -> Picture:
-    """The pixels, or a grey sheet of the camera's size where they were not recorded."""
+def photograph(image: CameraImage, width: int, height: int) -> Picture:
+    """The pixels at a size, or a grey sheet of it where they were not recorded."""
     try:
-        return image.pixels
+        return resized(image.pixels, width, height)
     except NotRecorded:
-        camera = image.mount.camera
-        return np.full((camera.height, camera.width, 3), BLANK, np.uint8)
+        return np.full((height, width, 3), BLANK, np.uint8)
 
 
 def recorded_boxes(frame: Frame) -> Boxes | None:
@@ -88,6 +101,25 @@ def recorded_sweep(frame: Frame) -> Sweep | None:
         return frame.lidar()
     except NotRecorded:
         return None
+
+
+def chosen_key(clip: Clip, wanted: int | None) -> int:
+    """The key frame that was asked for, else the first with a LiDAR sweep, else the first.
+
+    Raises:
+        BadInput: there is no such key frame.
+    """
+    if not len(clip):
+        raise BadInput("has no key frame to show", file=clip.meta.source, field=clip.scene_id)
+    if wanted is None:
+        with_sweep = (k for k in range(len(clip)) if recorded_sweep(clip[k]) is not None)
+        return 0 if clip.meta.lidar is None else next(with_sweep, 0)
+    if not -len(clip) <= wanted < len(clip):
+        raise BadInput(
+            f"there is no key frame {wanted} among {len(clip)}",
+            file=clip.meta.source, field="frame", remedy="choose one that the clip has",
+        )  # fmt: skip
+    return wanted % len(clip)
 
 
 def points_in_image(
@@ -150,15 +182,10 @@ def _strip(
     left = (width - sum(widths) - GAP_PX * (len(names) - 1)) // 2
     for name, own in zip(names, widths, strict=True):
         left = max(0, min(left, width - own))  # rounding may add a pixel
-        picture = resized(overlay(frame, name, boxes=boxes, lidar=lidar), own, height)
+        picture = overlay(frame, name, boxes=boxes, lidar=lidar, size=(own, height))
         strip[:, left : left + own] = draw_label(picture, name, max(10, width // 110), (6, 6))
         left += own + GAP_PX
     return strip
-
-
-def _with_points(picture: Picture, frame: Frame, sweep: Sweep, image: CameraImage) -> Picture:
-    pixels, depth = points_in_image(frame, sweep, image)
-    return draw_dots(picture, pixels, depth_colors(depth), max(1.0, picture.shape[1] / 900))
 
 
 def _path(frame: Frame, image: CameraImage) -> PoseTrack | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from roadloom.errors import BadInput, NotRecorded
+from roadloom.errors import NotRecorded
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.extras import need
 from roadloom.io.image import write_image
@@ -31,7 +31,7 @@ from roadloom.viewer.draw import Picture, ramp_colors, resized
 from roadloom.viewer.options import ViewOptions
 from roadloom.viewer.page import shown_grid, write_page
 from roadloom.viewer.projection import still_points
-from roadloom.viewer.ring import overlay, recorded_sweep, ring_picture
+from roadloom.viewer.ring import chosen_key, overlay, recorded_sweep, ring_picture
 from roadloom.viewer.voxels import voxel_picture
 
 __all__ = ["ViewOptions", "write_view"]
@@ -55,13 +55,8 @@ def write_view(clip: Clip, out_dir: str | Path, options: ViewOptions | None = No
     options, folder = options or ViewOptions(), Path(out_dir)
     if options.film:
         need("av")
-    if not -len(clip) <= options.frame < len(clip):
-        raise BadInput(
-            f"there is no key frame {options.frame} among {len(clip)}",
-            file=clip.meta.source, field="frame", remedy="choose one that the clip has",
-        )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    frame, grid = clip[options.frame], shown_grid(clip, options)
+    frame = clip[chosen_key(clip, options.frame)]
+    grid = shown_grid(clip, options)
     written = [write_page(clip, folder / "index.html", options)]
     written += _write_cameras(frame, folder)
     written += _write_sheets(frame, grid, folder)

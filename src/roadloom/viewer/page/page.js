@@ -40,6 +40,7 @@ async function show(index) {
   state.frame = frame;
   frame.index = index;
   space?.setFrame(frame);
+  sayAbsences(frame);
   drawFlat();
   document.body.dataset.shown = index;
   if (clip.frames.length > 1) frameAt((index + 1) % clip.frames.length);
@@ -144,14 +145,24 @@ function admitAbsences() {
   if (missing.boxes) off("camera-boxes", "space-boxes", "plan-boxes");
   if (missing.occupancy) off("space-voxels");
   if (missing.layout) off("plan-layout");
-  const say = (...kinds) => kinds.filter((k) => missing[k]).map((k) => `${k}: not recorded`).join(" · ");
-  if (space) el("space-absent").textContent = say("lidar", "boxes", "occupancy").replace("lidar", "LiDAR");
-  el("plan-absent").textContent = say("boxes", "layout");
   for (const option of el("point-color").options) {
     const needs = { 2: "intensity", 3: "labels" }[option.value];
     option.disabled = Boolean(missing.lidar) || (needs !== undefined && !clip.pointColumns.includes(needs));
   }
   el("cameras").hidden = !clip.cameras.length;
+}
+
+/** What this frame lacks, in the panes where it would be. */
+function sayAbsences(frame) {
+  const say = (...kinds) => kinds.filter(([array]) => !frame[array]).map(([, kind, word]) =>
+    `${word}: not recorded${clip.missing[kind] ? "" : " in this frame"}`).join(" · ");
+  const boxes = ["boxes", "boxes", "boxes"];
+  if (space) {
+    el("space-absent").textContent =
+      say(["points", "lidar", "LiDAR"], boxes, ["cells", "occupancy", "occupancy"]);
+  }
+  el("plan-absent").textContent = clip.missing.layout
+    ? say(boxes, ["none", "layout", "layout"]) : say(boxes, ["layout", "layout", "layout"]);
 }
 
 function fillRates() {
@@ -206,4 +217,4 @@ fillLegend();
 fillRates();
 admitAbsences();
 listen();
-show(0).catch(report);
+show(clip.opening).catch(report);
