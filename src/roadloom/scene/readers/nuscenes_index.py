@@ -69,10 +69,10 @@ class Index:
                         _make_room(home)
                         with atomic_folder(folder) as temporary:
                             _build(tables, temporary)
-            except PermissionError as error:
+            except OSError as error:
                 raise BadInput(
-                    f"the index of {tables} cannot be kept: {error.strerror}", file=home,
-                    remedy="set ROADLOOM_CACHE to a folder that can be written",
+                    f"the index of {tables} cannot be written: {error.strerror}", file=home,
+                    remedy="set ROADLOOM_CACHE to a folder that can be written and has room",
                 ) from error  # fmt: skip
         return Index(folder, tables)
 
