@@ -73,7 +73,7 @@ def write_log(parent: Path, log_id: str = LOG_ID) -> SyntheticLog:
 def write_table(path: Path, table: pa.Table) -> None:
     """Feather version 2, LZ4, as the data set has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(
         sink, table.schema, options=options
     ) as writer:  # fmt: skip
@@ -81,7 +81,8 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def read_back(path: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.BufferReader(path.read_bytes())).read_all()
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    return pa.ipc.open_file(pa.BufferReader(path.read_bytes()), options=options).read_all()
 
 
 def city_from_vehicle(time_ns: int) -> tuple[np.ndarray, np.ndarray]:

@@ -57,18 +57,23 @@ def read_rig(files: LogFiles) -> Rig:
     names = [name for name in placed if name in lenses["sensor_name"]]
     rows = {str(name): row for row, name in enumerate(lenses["sensor_name"])}
     units = ((LIDAR, tables.UNITS[0]), *((unit, unit) for unit in tables.UNITS))
+    source = f"{files.mounts.parent.name}/ of the log {files.folder.resolve().name}"
     return Rig(
         name="argoverse2",
         cameras=tuple(
             MountedCamera(
-                name=name, camera=_camera(lenses, rows[name]), ego_from_camera=placed[name]
+                name=name,
+                camera=_camera(lenses, rows[name]),
+                ego_from_camera=placed[name],
+                source=source,
             )
             for name in names
         ),
         lidars=tuple(
-            MountedLidar(name=name, lidar=None, ego_from_lidar=placed[unit]) for name, unit in units
+            MountedLidar(name=name, lidar=None, ego_from_lidar=placed[unit], source=source)
+            for name, unit in units
         ),
-        source="the log's own calibration tables",
+        source=source,
     )
 
 

@@ -27,8 +27,8 @@ class Column:
 
     kinds: str
     """NumPy kinds of its values: f real, i and u whole, U text."""
-    lowest: float = -np.inf
-    highest: float = np.inf
+    lowest: int | float = -np.inf
+    highest: int | float = np.inf
     positive: bool = False
 
 
