@@ -4,8 +4,8 @@
     ->  turn the ray into each object's frame at the ray's own time  ->  slabs of its parts
 
 A hit is a distance, a part and a face. Ground is no part: its hits are the negative numbers
-below. The kernels are compiled on first use and kept on disk; ``tests/town/twin.py`` is the
-same in plain NumPy. All coordinates are the street's [m], all times seconds since tick 0.
+below. The kernels are compiled on first use and kept on disk; ``tests/town/test_caster.py``
+has the same in plain NumPy. All coordinates are the street's [m], all times seconds since tick 0.
 """
 
 from typing import NamedTuple, no_type_check

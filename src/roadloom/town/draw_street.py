@@ -82,8 +82,10 @@ def draw_buildings(dice: Dice, section: Section) -> list[Thing]:
     for side in (0, 1):
         sign = -1 if side == 0 else 1
         x = START + dice.between(0, 4000, 100)
-        while x < END:
+        while True:
             length, width = dice.between(10_000, 24_000, 200), dice.between(9_000, 15_000, 200)
+            if x + length > END:
+                break
             middle = x + length // 2
             things.append(_building(dice, middle, sign * (section.front(side) + width // 2), length,
                                     width, dice.between(2, 6)))  # fmt: skip
@@ -124,13 +126,23 @@ def draw_furniture(
             if zebra[0] - 4000 < x < zebra[1] + 4000:
                 continue
             if count % 3 == 0:
-                _place(crowd, things, Thing(kind="lamp", x=x, y=y, z=KERB_MM, heading=inward,
-                                            size=(1700, 220, dice.between(62, 74, 2) * 100)))  # fmt: skip
+                _place(
+                    crowd,
+                    things,
+                    Thing(
+                        kind="lamp",
+                        x=x,
+                        y=y,
+                        z=KERB_MM,
+                        heading=inward,
+                        size=(1700, 220, dice.between(6200, 7400, 200)),
+                    ),
+                )
             elif dice.percent(leafy):
                 reach = dice.between(3200, 4600, 200)
                 _place(crowd, things, Thing(
                     kind="tree", x=x, y=y, z=KERB_MM, colour=dice.pick(LEAF),
-                    size=(reach, reach, dice.between(5600, 8200, 200)),
+                    size=(reach, reach, dice.between(7000, 9600, 200)),
                     variant=dice.between(0, 34)))  # fmt: skip
             elif dice.percent(40):
                 kind, size = dice.pick((("bench", (1800, 480, 880)), ("bin", (520, 520, 1050))))

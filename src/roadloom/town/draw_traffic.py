@@ -97,7 +97,7 @@ def draw_parked(dice: Dice, section: Section, crowd: Crowd, zebra: tuple[int, in
             continue
         sign = -1 if side == 0 else 1
         y = sign * (edge + section.parking[side] // 2)
-        filled = dice.between(30, 60)
+        filled = dice.between(40, 75)
         x = START + 12_000
         while x < END - 12_000:
             kind = "car"
@@ -127,7 +127,7 @@ def draw_moving(dice: Dice, section: Section, crowd: Crowd) -> list[Thing]:
         heading = (1, 0) if side == 0 else (-1, 0)
         for lane in range(section.lanes):
             pace = dice.between(240, 520, 10)
-            for _ in range(dice.between(5, 8)):
+            for _ in range(dice.between(9, 16)):
                 kind = dice.pick(("car",) * 13 + ("truck", "truck", "bus", "bus", "motorcycle"))
                 x = dice.between(START - 40_000, END - 30_000, 100)
                 if side == 1:
@@ -136,7 +136,7 @@ def draw_moving(dice: Dice, section: Section, crowd: Crowd) -> list[Thing]:
                     kind=kind, x=x, z=0,
                     y=section.lane_center(side, lane) + dice.between(-150, 150, 10),
                     size=_ridden(dice, kind), heading=heading,
-                    speed=max(120, pace + dice.between(-60, 60, 10)), colour=_paint(dice, kind),
+                    speed=max(120, pace + dice.between(-40, 40, 10)), colour=_paint(dice, kind),
                     variant=dice.between(0, 2),
                     attribute="cycle.with_rider" if kind == "motorcycle" else "vehicle.moving",
                 )  # fmt: skip

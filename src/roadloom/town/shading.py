@@ -16,8 +16,8 @@ from roadloom.town.world import Materials, Tables, World
 
 BIAS_M = 1e-4
 """Shadow rays start this far above their surface."""
-SUN = (3.6, 3.15, 2.55)
-AMBIENT = (0.52, 0.66, 0.92)
+SUN = (3.2, 2.82, 2.3)
+AMBIENT = (0.60, 0.70, 0.92)
 BOUNCE = (0.30, 0.285, 0.26)
 EXPOSURE = 0.82
 

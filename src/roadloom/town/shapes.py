@@ -15,6 +15,9 @@ CLEAR_MM = 10
 # What a surface is made of; ``shading.py`` paints by these numbers.
 MATTE, FACADE, GLASS, BODY, LEAVES, STRIPES, COACH, HUB = range(8)
 
+STEM_MM = 3750
+"""Crowns begin above what drives and parks below them."""
+
 DARK, GREY, SKIN, WOOD = (26, 27, 30), (118, 122, 126), (196, 150, 122), (92, 70, 54)
 RED, WHITE, ORANGE, YELLOW = (186, 38, 34), (214, 214, 210), (222, 96, 30), (226, 170, 36)
 
@@ -302,7 +305,7 @@ def building(thing: Thing, cls: str) -> list[Part]:
 
 def tree(thing: Thing, cls: str) -> list[Part]:
     length, _, height = thing.size
-    reach, stem = length // 2, height * 38 // 100
+    reach, stem = length // 2, STEM_MM
     rise = height - stem
     lean = thing.variant % 5 * 60 - 120
     lush = tuple(c * (88 + thing.variant % 7 * 3) // 100 for c in thing.colour)
