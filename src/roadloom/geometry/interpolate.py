@@ -49,10 +49,11 @@ def interpolate_poses(
             are continued at constant velocity; with a single pose that pose is held.
 
     Raises:
-        BadInput: a query lies outside the range by more than ``extrapolate_ns``.
+        BadInput: a query lies outside the range by more than ``extrapolate_ns``, or the times do
+            not rise strictly.
     """
-    if (np.diff(time_ns) <= 0).any():
-        raise ValueError("time_ns must rise strictly")
+    if not len(time_ns) or (np.diff(time_ns) <= 0).any():
+        raise BadInput("the times of poses must rise strictly, and be one or more", field="time_ns")
     early, late = time_ns[0] - query_ns, query_ns - time_ns[-1]
     outside = np.maximum(early, late)
     if len(query_ns) and outside.max() > extrapolate_ns:
