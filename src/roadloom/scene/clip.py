@@ -12,7 +12,7 @@ Nothing is read until it is asked for. Nothing above this layer knows which data
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 from jaxtyping import Int64
@@ -38,7 +38,9 @@ Item = TypeVar("Item")
 NS_PER_S = 1_000_000_000
 
 
-class Stream(Sequence[Item]):
+# A checker of types at run time looks into a ``Sequence[Item]`` by asking for items, which here
+# would read files; into a bare ``Sequence`` it does not.
+class Stream(Sequence, Generic[Item]):
     """The records of one sensor in time order, read one by one when asked."""
 
     def __init__(self, records: Records, read: Callable[[int], Item]) -> None:
@@ -59,6 +61,9 @@ class Stream(Sequence[Item]):
         if isinstance(index, slice):
             return [self._read(i) for i in range(*index.indices(len(self)))]
         return self._read(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[Item]:
+        return map(self._read, range(len(self)))
 
     def nearest(self, time_ns: int) -> int:
         """The record nearest in time; of two equally near, the earlier."""
@@ -85,7 +90,7 @@ class Stream(Sequence[Item]):
         )
 
 
-class Streams(Mapping[str, Stream[Item]]):
+class Streams(Mapping, Generic[Item]):
     """One stream per sensor, opened when asked."""
 
     def __init__(self, names: Sequence[str], open_stream: Callable[[str], Stream[Item]]) -> None:
@@ -108,7 +113,7 @@ class Streams(Mapping[str, Stream[Item]]):
         return len(self._names)
 
 
-class Clip(Sequence["Frame"]):
+class Clip(Sequence):
     """One drive. Picklable: a copy holds the reader, not what was read."""
 
     def __init__(self, reader: ClipReader, labels: LabelFolder | None = None) -> None:
@@ -201,6 +206,9 @@ class Clip(Sequence["Frame"]):
         key = range(len(self))[index]
         return Frame(self, int(self.times_ns[key]), key)
 
+    def __iter__(self) -> "Iterator[Frame]":
+        return (self[key] for key in range(len(self)))
+
     def at(self, time_ns: int) -> "Frame":
         """The scene at any moment [ns] of the vehicle's path; at a key frame's time, that frame.
 
@@ -237,10 +245,8 @@ class Clip(Sequence["Frame"]):
 class Frame:
     """One moment of a clip. Picklable; fields are read when asked and kept."""
 
-    # ``Any``, as a checker of types looks into a Clip by asking it for a Frame, without end.
-    def __init__(self, clip: Any, time_ns: int, key: int | None) -> None:
-        self.clip: Clip = clip
-        self.time_ns, self.key = time_ns, key
+    def __init__(self, clip: Clip, time_ns: int, key: int | None) -> None:
+        self.clip, self.time_ns, self.key = clip, time_ns, key
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Frame, (self.clip, self.time_ns, self.key)

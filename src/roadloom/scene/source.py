@@ -39,7 +39,7 @@ class SourceName:
         return SourceName(kind, rest, None)
 
 
-class Source(Sequence[Clip]):
+class Source(Sequence):  # bare, so that a checker of types at run time opens no clip
     """The clips of one source, opened one by one when asked. Picklable."""
 
     def __init__(
