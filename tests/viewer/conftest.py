@@ -90,8 +90,8 @@ class ArithmeticReader(ClipReader):
     def records(self, sensor: str) -> Records:
         times = self.meta.key_times_ns + (0 if sensor == "TOP" else CAMERA_LATE_NS)
         key = np.arange(self.count)
-        if sensor in self.lacks:
-            key = np.full(self.count, -1)
+        if sensor in self.lacks or (sensor == "TOP" and "lidar" in self.lacks):
+            times, key = times[:0], np.full(self.count, -1)
         return Records(time_ns=times, world_from_ego=self.pose(times), key=key)
 
     def image(self, camera: str, index: int) -> np.ndarray:
@@ -102,8 +102,6 @@ class ArithmeticReader(ClipReader):
         return np.full((lens.height, lens.width, 3), shade, np.uint8)
 
     def sweep(self, lidar: str, index: int) -> Sweep:
-        if "lidar" in self.lacks:
-            raise NotRecorded("no sweeps", field=lidar)
         forward, left = np.meshgrid(np.arange(-15.0, 16.0, 1.0), np.arange(-15.0, 16.0, 1.0))
         flat = np.stack([forward.ravel(), left.ravel(), 0.02 * index + 0 * left.ravel()], -1)
         count, time = len(flat), int(self.meta.key_times_ns[index])
@@ -146,7 +144,7 @@ class ArithmeticReader(ClipReader):
         road = np.array([[o - 50, o - 4], [o + 90, o - 4], [o + 90, o + 4], [o - 50, o + 4]])
         return RoadMap(polygons={"drivable_area": (Polygon.make(road),)})
 
-    def occupancy(self, key: int, grid: VoxelGrid) -> Occupancy:
+    def occupancy(self, key: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
         if grid != GRID or "occupancy" in self.lacks:
             raise NotRecorded("no occupancy on this grid", field="occupancy")
         labels = np.zeros(grid.shape, np.uint8)

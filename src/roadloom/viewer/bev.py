@@ -42,7 +42,7 @@ def bev_picture(frame: Frame, grid: VoxelGrid, size: int = 1000) -> Picture:
         near = ((spots > -2) & (spots < np.array([width, size]) + 2)).all(axis=1)
         picture = draw_dots(picture, spots[near], ramp_colors(share[near]), 0.7)
     path = path_in_ego(frame.clip, frame.world_from_ego)
-    picture = _trace(picture, on_picture(path, grid, scale), (47, 125, 240), max(2, 0.3 * scale))
+    picture = _trace(picture, on_picture(path, grid, scale), (47, 125, 240), max(2.0, 0.3 * scale))
     if (boxes := recorded_boxes(frame)) is not None and len(boxes):
         picture = _with_boxes(picture, boxes, grid, scale)
     car = on_picture(EGO_OUTLINE_M, grid, scale)

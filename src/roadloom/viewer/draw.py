@@ -29,7 +29,8 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722])
 DARK = 80
 """Colours below this brightness (0 to 255) get a light rim."""
 
-Picture = UInt8[np.ndarray, "height width 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
+"""sRGB [height width 3]; pictures of different sizes meet in one call."""
 
 
 def depth_colors(depth_m: Float[np.ndarray, " point"]) -> UInt8[np.ndarray, "point 3"]:

@@ -7,7 +7,6 @@ frame -> overlay(camera): image + boxes + LiDAR dots
 from functools import partial
 
 import numpy as np
-from jaxtyping import UInt8
 
 from roadloom.errors import BadInput, NotRecorded
 from roadloom.geometry.interpolate import PoseTrack
@@ -143,7 +142,7 @@ def ring_rows(rig: Rig) -> tuple[tuple[str, ...], ...]:
     front = [c for c in rig.cameras if _axis(c)[0] >= SIDE]
     rear = [c for c in rig.cameras if _axis(c)[0] < SIDE]
 
-    def place(camera: MountedCamera) -> tuple[float, float]:
+    def place(camera: MountedCamera) -> tuple[int, float]:
         # Cameras that look the same way go by where they sit; 0.02 is about a degree.
         axis, seat = _axis(camera), camera.ego_from_camera.translation
         sideways = np.arctan2(axis[1], abs(axis[0]))
@@ -164,19 +163,26 @@ def ring_picture(
     rows = ring_rows(frame.clip.rig)
     if not rows:
         raise NotRecorded("this recording has no camera", field="cameras")
-    strips = [_strip(frame, row, width, boxes=boxes, lidar=lidar) for row in rows]
+    height = min(width // 2, *(_height(frame.clip.rig, row, width) for row in rows))
+    strips = [_strip(frame, row, (width, height), boxes=boxes, lidar=lidar) for row in rows]
     gap = np.full((GAP_PX, width, 3), BLANK // 2, np.uint8)
     parts = [part for strip in strips for part in (strip, gap)]
     return np.concatenate(parts[:-1])
 
 
-def _strip(
-    frame: Frame, names: tuple[str, ...], width: int, *, boxes: bool, lidar: bool
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Images side by side, of one height, that fill the width together."""
-    cameras = [frame.clip.rig.camera(name).camera for name in names]
+def _height(rig: Rig, names: tuple[str, ...], width: int) -> int:
+    """Height at which a row of cameras fills the width."""
+    cameras = [rig.camera(name).camera for name in names]
     free = width - GAP_PX * (len(names) - 1)
-    height = min(round(free / sum(c.width / c.height for c in cameras)), width // 2)
+    return round(free / sum(c.width / c.height for c in cameras))
+
+
+def _strip(
+    frame: Frame, names: tuple[str, ...], size: tuple[int, int], *, boxes: bool, lidar: bool
+) -> Picture:
+    """Images side by side, of one height, in the middle of the width."""
+    width, height = size
+    cameras = [frame.clip.rig.camera(name).camera for name in names]
     strip = np.full((height, width, 3), BLANK // 2, np.uint8)
     widths = [round(c.width / c.height * height) for c in cameras]
     left = (width - sum(widths) - GAP_PX * (len(names) - 1)) // 2
