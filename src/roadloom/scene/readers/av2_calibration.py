@@ -78,14 +78,12 @@ def read_rig(files: LogFiles) -> Rig:
 
 
 def _camera(lenses: Columns, row: int) -> PinholeCamera:
-    def value(name: str) -> float:
-        return float(lenses[name][row])
-
+    values = {name: column[row].item() for name, column in lenses.items()}
     return PinholeCamera(
-        width=int(lenses["width_px"][row]),
-        height=int(lenses["height_px"][row]),
-        **{name: value(f"{name}_px") for name in ("fx", "fy", "cx", "cy")},
-        **{name: value(name) for name in ("k1", "k2", "k3")},
+        width=values["width_px"],
+        height=values["height_px"],
+        **{name: values[f"{name}_px"] for name in ("fx", "fy", "cx", "cy")},
+        **{name: values[name] for name in ("k1", "k2", "k3")},
     )
 
 

@@ -34,8 +34,9 @@ class Column:
 
 TIME = Column(kinds="iu", lowest=1)
 TEXT = Column(kinds="U")
-REAL = Column(kinds="f")
-POSITIVE = Column(kinds="f", positive=True)
+REAL = Column(kinds="f", lowest=-1e9, highest=1e9)
+"""No coordinate or calibration is larger."""
+POSITIVE = Column(kinds="f", highest=1e9, positive=True)
 COUNT = Column(kinds="iu", lowest=0)
 
 QUATERNION = ("qw", "qx", "qy", "qz")
@@ -190,25 +191,28 @@ def _arrow_table(path: Path) -> Any:
 
 
 def _column(table: Any, name: str, rule: Column, path: Path) -> np.ndarray:
-    def bad(what: str) -> BadInput:
-        return BadInput(what, file=path, field=name, remedy=RESTORE)
-
     count = table.schema.names.count(name)
     if count != 1:
-        raise bad("the table has no such column" if not count else "the table has it twice")
+        raise _bad(
+            path, name, "the table has no such column" if not count else "the table has it twice"
+        )
     arrow_column = table.column(name)
     if arrow_column.null_count:
         empty = arrow_column.is_null().to_pylist().index(True)
-        raise bad(f"row {empty} has no value")
+        raise _bad(path, name, f"row {empty} has no value")
     values = _to_numpy(arrow_column)
     if values.dtype.kind not in rule.kinds:
         kinds = {"f": "real numbers", "iu": "whole numbers", "U": "text"}[rule.kinds]
-        raise bad(f"holds {arrow_column.type}, not {kinds}")
+        raise _bad(path, name, f"holds {arrow_column.type}, not {kinds}")
     wrong = _wrong(values, rule)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise bad(f"row {row} holds {values[row].item()!r}")
+        raise _bad(path, name, f"row {row} holds {values[row].item()!r}")
     return values
+
+
+def _bad(path: Path, name: str, what: str) -> BadInput:
+    return BadInput(what, file=path, field=name, remedy=RESTORE)
 
 
 def _to_numpy(column: Any) -> np.ndarray:
@@ -223,9 +227,8 @@ def _to_numpy(column: Any) -> np.ndarray:
 def _wrong(values: np.ndarray, rule: Column) -> np.ndarray:
     if rule.kinds == "U":
         return values == ""
-    wrong = ~((values >= rule.lowest) & (values <= rule.highest))  # NaN too
-    if rule.kinds == "f":
-        wrong |= ~np.isfinite(values)
+    wide = values.astype(np.float64) if rule.kinds == "f" else values  # the limits outdo float16
+    wrong = ~((wide >= rule.lowest) & (wide <= rule.highest))  # NaN too
     return wrong | (values <= 0) if rule.positive else wrong
 
 
