@@ -141,6 +141,25 @@ def test_the_cameras_of_a_rig_leave_no_gap_on_the_horizon(name: str) -> None:
     assert covered.all()
 
 
+def test_beam_tables_follow_the_rules_of_their_devices() -> None:
+    """HDL-32E: 4/3 degrees a ring, lower and upper half in turn, 1.152 us apart.
+    VLP-32C: both units are of one make, and fire pairs 2.304 us apart."""
+    hdl = preset("nuscenes").lidars[0].lidar
+    assert hdl is not None
+    ring = np.arange(32)
+    np.testing.assert_allclose(
+        np.degrees(hdl.elevations_rad), -92 / 3 + ring * 4 / 3, rtol=0, atol=0.0051
+    )
+    order = np.where(ring < 16, 2 * ring, 2 * (ring - 16) + 1)
+    np.testing.assert_allclose(hdl.firing_offsets_s, order * 1.152e-6, rtol=0, atol=1e-12)
+    up, down = (mounted.lidar for mounted in preset("av2").lidars)
+    assert up is not None and down is not None
+    for table in ("elevations_rad", "azimuth_offsets_rad", "firing_offsets_s"):
+        np.testing.assert_array_equal(getattr(up, table), getattr(down, table))
+    times, counts = np.unique(np.rint(up.firing_offsets_s / 2.304e-6), return_counts=True)
+    assert times.tolist() == list(range(16)) and (counts == 2).all()
+
+
 # --- against the recordings ------------------------------------------------------------------
 
 
@@ -250,6 +269,9 @@ def test_vlp_32c_fires_where_the_recorded_points_lie(av2_log: Path, name: str) -
         medians = [np.median(turned[ring == r]) for r in range(32) if (ring == r).sum() > 200]
         # The lower unit turns 0.1 % faster than nominal, which spreads unevenly seen beams.
         assert len(medians) > 28 and np.ptp(medians) < 0.2
+        _, every_rise = spherical_error(seen, fired)
+        for beam in range(32):
+            assert abs(np.median(every_rise[laser == beam])) < 0.03, beam
         assert offset_ns.min() >= mounted.trigger_offset_ns - 50_000
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from roadloom.errors import BadInput, MissingInput
@@ -174,12 +174,18 @@ def test_yaml_keeps_every_bit(rig: Rig) -> None:
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40, derandomize=True)
 @given(
     numbers=st.lists(finite, min_size=8, max_size=8),
     focal=st.floats(min_value=5e-324, allow_infinity=False),
     text=st.text(st.characters(codec="utf-8", exclude_categories=["Cs"])),
     times=st.tuples(*[st.integers(-(10**15), 10**15)] * 2),
+)
+@example(
+    numbers=[0.0, 5e-324, 1.7e308, 1e16, -1e-5, -0.0, 1e22, 0.1],
+    focal=1e300,
+    text="\x85 \u2028\r\n\0\ufeff",
+    times=(-1, 1),
 )
 def test_yaml_keeps_any_number_and_any_text(
     numbers: list[float], focal: float, text: str, times: tuple[int, int]
@@ -237,10 +243,13 @@ OPTIONAL = {
 
 
 def places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in the file; of a row of numbers the last."""
     if path:
         yield path
     items: Any = tree.items() if isinstance(tree, dict) else ()
-    items = enumerate(tree) if isinstance(tree, list) else items
+    if isinstance(tree, list):
+        numbers = isinstance(tree[0], float)
+        items = [(len(tree) - 1, tree[-1])] if numbers else enumerate(tree)
     for key, value in items:
         yield from places(value, (*path, key))
 
@@ -303,7 +312,7 @@ def test_damage_to_any_field_is_named(how: str) -> None:
         ("roadloom_rig: !!bool maybe", "is not YAML"),
         ("roadloom_rig: !!timestamp never", "is not YAML"),
         ("roadloom_rig: 2024-13-41", "is not YAML"),
-        ("[" * 5000, "is not YAML"),
+        ("[" * 2000, "is not YAML"),
         ("roadloom_rig: 1\nroadloom_rig: 1", "used twice"),
         ("a: &a [1]\nb: [*a, *a]", "used twice"),
         ("roadloom_rig: 2", "roadloom_rig: version 2.*update roadloom"),

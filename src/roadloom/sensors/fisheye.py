@@ -76,8 +76,8 @@ class FisheyeCamera(ImagePlane):
         off_axis = xp.sqrt(xp.where(near_axis, xp.ones_like(square), square))
         angle = xp.atan2(off_axis, z)
         seen = there & xp.where(near_axis, z > 0, angle <= self.limit_rad)
-        ahead = xp.where(near_axis & seen, z, xp.ones_like(z))
-        scale = xp.where(near_axis, 1.0 / ahead, self._curve.value(angle) / off_axis)
+        # On the axis z is the largest coordinate, which is 1 by now.
+        scale = xp.where(near_axis, xp.ones_like(z), self._curve.value(angle) / off_axis)
         pixels = self._pixels(x * scale, y * scale, seen)
         return pixels, self.contains(pixels)
 

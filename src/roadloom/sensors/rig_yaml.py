@@ -28,11 +28,11 @@ def rig_to_yaml(rig: Rig) -> str:
         cameras=[camera_out(c) for c in rig.cameras],
         lidars=[lidar_out(m) for m in rig.lidars],
     )
+    # Other than ASCII is written in escapes: PyYAML loses a lone U+0085 otherwise.
     return yaml.safe_dump(
         _without_none(msgspec.to_builtins(document)),
         sort_keys=False,
         default_flow_style=None,
-        allow_unicode=True,
         width=100,
     )
 
@@ -94,11 +94,18 @@ class _At:
             raise BadInput(str(error), file=self.file, field=self.field) from error
 
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Both are safe; the one in C, where PyYAML has it, is ten times as fast."""
+_DEEPEST = 50
+"""No rig nests so deep, and the loader in C overruns its stack at some 100,000."""
+
+
 def _parse(text: str, file: str | Path | None) -> Any:
     try:
-        twice = _twice(yaml.compose(text, Loader=yaml.SafeLoader))
+        _check_depth(text)
+        twice = _twice(yaml.compose(text, Loader=_LOADER))
         # The last four are what PyYAML lets out of its constructors on values that defy their tag.
-        tree = None if twice else yaml.safe_load(text)
+        tree = None if twice else yaml.load(text, Loader=_LOADER)
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
         raise BadInput(f"is not YAML: {error}", file=file, remedy=_RESTORE) from error
     if twice:
@@ -107,6 +114,15 @@ def _parse(text: str, file: str | Path | None) -> Any:
 
 
 _RESTORE = "compare it with a preset: src/roadloom/sensors/presets/nuscenes.yaml"
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"nested more than {_DEEPEST} deep")
 
 
 def _twice(root: yaml.Node | None) -> int | None:
