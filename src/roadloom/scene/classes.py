@@ -197,12 +197,16 @@ def class_id(name: str) -> int:
     return _BY_NAME[name].id
 
 
-def check_ids(ids: UInt8[np.ndarray, "..."], *, file: str | Path | None = None) -> None:
+def check_ids(
+    ids: UInt8[np.ndarray, "..."], *, file: str | Path | None = None, field: str | None = None
+) -> None:
     """Raise UnknownClass, naming the first, if a value is no class of the list."""
     known = KNOWN_IDS[ids]
     if not known.all():
         bad = int(ids[~known].flat[0])
-        raise UnknownClass(f"no class has the id {bad}", file=file, remedy=_RANGE_REMEDY)
+        raise UnknownClass(
+            f"no class has the id {bad}", file=file, field=field, remedy=_RANGE_REMEDY
+        )
 
 
 def _beginning_hashes() -> dict[str, int]:

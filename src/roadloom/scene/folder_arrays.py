@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from roadloom.errors import BadInput, UnknownClass
+from roadloom.errors import BadInput
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.npz import Field, read_npz
@@ -106,14 +106,7 @@ def _check_label(found: Mapping[str, np.ndarray], path: Path) -> None:
             remedy="write roadloom.scene.classes.CLASS_HASH",
         )  # fmt: skip
     check_class_hash(str(found["class_hash"]), file=path)
-    _check_ids(found["label"], path, "label")
-
-
-def _check_ids(ids: np.ndarray, path: Path, field: str) -> None:
-    try:
-        check_ids(ids)
-    except UnknownClass as error:
-        raise UnknownClass(error.message, file=path, field=field, remedy=error.remedy) from error
+    check_ids(found["label"], file=path, field="label")
 
 
 _EXTRA_DTYPES = {"depth": "<f4", "semantic": "|u1"}
@@ -129,7 +122,7 @@ def read_extra_image(path: Path, kind: str, size: tuple[int, int]) -> np.ndarray
     image = found[kind]
     if kind == "semantic":
         check_class_hash(str(found["class_hash"]), file=path)
-        _check_ids(image, path, kind)
+        check_ids(image, file=path, field=kind)
     elif not (image > 0).all():  # NaN too
         raise BadInput("holds NaN, or a depth of 0 or below", file=path, field=kind)
     return image

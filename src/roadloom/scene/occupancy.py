@@ -111,7 +111,7 @@ class Occupancy:
             )  # fmt: skip
         check_class_hash(str(_scalar(arrays, "class_hash", "U", path)), file=path)
         labels = _array(arrays, "labels", "uint8", 3, path)
-        check_ids(labels, file=path)
+        check_ids(labels, file=path, field="labels")
         try:
             return Occupancy(
                 grid=VoxelGrid(
@@ -127,7 +127,9 @@ class Occupancy:
         except ValueError as error:
             if isinstance(error, BadInput):
                 raise
-            raise BadInput(str(error), file=path, remedy=_REMEDY) from error
+            first = str(error).partition(" ")[0]  # both types begin with the field's name
+            field = "labels" if first == "shape" else first
+            raise BadInput(str(error), file=path, field=field, remedy=_REMEDY) from error
 
 
 def _same_mask(a: np.ndarray | None, b: np.ndarray | None) -> bool:
