@@ -187,6 +187,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
     text="\x85 \u2028\r\n\0\ufeff",
     times=(-1, 1),
 )
+@example(numbers=[0.0] * 8, focal=1.0, text="\x85", times=(0, 0))
 def test_yaml_keeps_any_number_and_any_text(
     numbers: list[float], focal: float, text: str, times: tuple[int, int]
 ) -> None:
