@@ -50,7 +50,7 @@ def twin(world: World, origins: np.ndarray, directions: np.ndarray, time_s: np.n
     return _ground_twin(world, origins, directions, best, part, face)
 
 
-def _ground_twin(world, o, d, best, part, face):  # noqa: ANN001, ANN202
+def _ground_twin(world, o, d, best, part, face):
     right, left, height = world.tables.kerb
     y_at = lambda s: o[:, 1] + d[:, 1] * s  # noqa: E731
     z_at = lambda s: o[:, 2] + d[:, 2] * s  # noqa: E731
@@ -165,7 +165,9 @@ def test_an_object_alone_is_hit_by_the_rays_that_the_twin_says() -> None:
     world = build_world("val", 0)
     origins, directions, time_s = random_rays(world, 1500, seed=5)
     origins[:], time_s[:] = [10.0, -1.0, 1.6], 1.0
-    row = int(world.annotated[np.abs(world.tables.moving[world.annotated, 0] - 20).argmin()])
+    hits = cast(world.tables, build_tree(world.tables, 1.0, 1.0), origins, directions, time_s)
+    owners = world.owner[hits.part[hits.part >= 0]]
+    row = int(np.bincount(owners[np.isin(owners, world.annotated)]).argmax())
     start, end = world.tables.spans[row]
     alone = World(plan=world.plan)
     boxes = world.tables.boxes.copy()

@@ -34,7 +34,7 @@ def annotate(
     no pixel would show have the lowest level.
     """
     ego_from_street = world.street_from_ego(np.array([time_ns], np.int64))[0].inverse()
-    poses = world.street_from_object(float(world.seconds(time_ns)))
+    poses = world.street_from_object(world.second(time_ns))
     middle, size = world.annotation
     street_from_box = poses @ Pose(np.broadcast_to(np.eye(3), poses.rotation.shape), middle)
     ego_from_box = ego_from_street @ street_from_box

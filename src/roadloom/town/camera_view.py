@@ -41,7 +41,7 @@ class View:
         directions, valid = mount.camera.rays()
         rows = np.flatnonzero(valid) // mount.camera.width
         last_ns = time_ns + mount.row_time_ns * (mount.camera.height - 1)
-        first_s, last_s = sorted(world.seconds(np.array([time_ns, last_ns], np.int64)))
+        first_s, last_s = sorted((world.second(time_ns), world.second(last_ns)))
         tree = build_tree(world.tables, first_s, last_s)
         rays = _street_rays(world, mount, time_ns, directions[valid], rows)
         return View(
@@ -171,7 +171,7 @@ def _street_rays(
     if mount.row_time_ns == 0:
         pose = world.street_from_ego(np.array([time_ns], np.int64))[0] @ mount.ego_from_camera
         origins = np.tile(pose.translation, (len(rows), 1))
-        return origins, pose.rotate(directions), np.full(len(rows), world.seconds(time_ns))
+        return origins, pose.rotate(directions), np.full(len(rows), world.second(time_ns))
     times = time_ns + np.arange(mount.camera.height, dtype=np.int64) * mount.row_time_ns
     poses = world.street_from_ego(times) @ mount.ego_from_camera
     turned = np.einsum("rij,rj->ri", poses.rotation[rows], directions)

@@ -39,9 +39,9 @@ def draw_plan(split: str, index: int) -> StreetPlan:
     annotated = draw_works(dice, section, crowd, zebra)
     annotated += draw_parked(dice, section, crowd, zebra)
     standing = draw_furniture(dice, section, zebra, crowd)
+    annotated += draw_moving(dice, section, crowd, drive)
     annotated += draw_people(dice, section, crowd, zebra)
     annotated += draw_cyclists(dice, section, crowd)
-    annotated += draw_moving(dice, section, crowd)
     return StreetPlan(
         split=split,
         index=index,

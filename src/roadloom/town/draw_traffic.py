@@ -120,18 +120,19 @@ def draw_parked(dice: Dice, section: Section, crowd: Crowd, zebra: tuple[int, in
     return things
 
 
-def draw_moving(dice: Dice, section: Section, crowd: Crowd) -> list[Thing]:
+def draw_moving(dice: Dice, section: Section, crowd: Crowd, drive: Drive) -> list[Thing]:
     """Vehicles along their lanes; each lane has its own pace, so that few would meet."""
     things: list[Thing] = []
     for side in (0, 1):
         heading = (1, 0) if side == 0 else (-1, 0)
         for lane in range(section.lanes):
             pace = dice.between(240, 520, 10)
-            for _ in range(dice.between(9, 16)):
+            if side == 0 and lane == section.lanes - 1:
+                pace = drive.speed + 100 * drive.gain  # what the ego does halfway
+            for _ in range(dice.between(4, 8)):
                 kind = dice.pick(("car",) * 13 + ("truck", "truck", "bus", "bus", "motorcycle"))
-                x = dice.between(START - 40_000, END - 30_000, 100)
-                if side == 1:
-                    x = -START - x + END  # oncoming traffic starts far ahead
+                # Oncoming traffic starts far ahead.
+                x = drive.x + dice.between(*((-80_000, 130_000), (-60_000, 240_000))[side], 100)
                 thing = Thing(
                     kind=kind, x=x, z=0,
                     y=section.lane_center(side, lane) + dice.between(-150, 150, 10),
@@ -148,7 +149,7 @@ def draw_moving(dice: Dice, section: Section, crowd: Crowd) -> list[Thing]:
 def draw_cyclists(dice: Dice, section: Section, crowd: Crowd) -> list[Thing]:
     things: list[Thing] = []
     edge = section.lanes * section.lane
-    for _ in range(dice.between(2, 5)):
+    for _ in range(dice.between(6, 14)):
         side = dice.between(0, 1)
         thing = Thing(
             kind="bicycle", x=dice.between(-30_000, 150_000, 100), z=0,
@@ -203,7 +204,7 @@ def draw_people(dice: Dice, section: Section, crowd: Crowd, zebra: tuple[int, in
                 put((250, 60), x=x, y=y, z=KERB_MM, heading=dice.pick(TURNS),
                     attribute="pedestrian.standing")  # fmt: skip
     right, left = section.kerb
-    for _ in range(3):
+    for _ in range(30):
         # Walks within the kerbs for the whole scene, so nobody climbs one.
         speed = dice.between(20, 60)
         heading = dice.pick((1, -1))
@@ -238,4 +239,5 @@ def _on_street(thing: Thing) -> bool:
     """Whether the thing keeps clear of the buildings at the street's ends."""
     first = thing.x - 20 * thing.speed * thing.heading[0]
     last = thing.x + 220 * thing.speed * thing.heading[0]
-    return min(first, last) > START + 1_000 and max(first, last) < END - 1_000
+    room = thing.size[0]
+    return min(first, last) > START + room and max(first, last) < END - room

@@ -77,7 +77,7 @@ def occupancy(world: World, time_ns: int, grid: VoxelGrid, *, solid: bool = Fals
 def _fill(world: World, time_ns: int, grid: VoxelGrid, labels: UInt8[np.ndarray, "x y z"]) -> None:
     """Give free cells whose middle lies in a part that part's class; the first part wins."""
     street_from_ego = world.street_from_ego(np.array([time_ns], np.int64))[0]
-    poses = world.street_from_object(float(world.seconds(time_ns)))
+    poses = world.street_from_object(world.second(time_ns))
     ego_from_object = street_from_ego.inverse() @ poses
     lower, cell = np.array(grid.lower_m), np.array(grid.cell_m)
     for row, parts in enumerate(world.parts):
@@ -105,7 +105,7 @@ def triangles_near(
     ego_from_street = world.street_from_ego(np.array([time_ns], np.int64))[0].inverse()
     corners = quads.corners.copy()
     own = np.flatnonzero(quads.owner >= 0)
-    poses = world.street_from_object(float(world.seconds(time_ns)))[quads.owner[own]]
+    poses = world.street_from_object(world.second(time_ns))[quads.owner[own]]
     corners[own] = poses.apply(corners[own])
     corners = _trimmed(corners, quads.owner < 0, ego_from_street.inverse(), grid)
     corners = ego_from_street.apply(corners)

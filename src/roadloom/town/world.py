@@ -152,15 +152,18 @@ class World:
         splits = ("train", "val", "test")
         return START_NS + (splits.index(self.plan.split) * 100 + self.plan.index) * 3600 * 10**9
 
-    def seconds(self, time_ns: Int64[np.ndarray, "..."] | int) -> Float[np.ndarray, "..."]:
+    def seconds(self, time_ns: Int64[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Since tick 0."""
-        return np.asarray(time_ns - self.start_ns) * 1e-9
+        return (time_ns - self.start_ns) * 1e-9
+
+    def second(self, time_ns: int) -> float:
+        return (time_ns - self.start_ns) * 1e-9
 
     @cached_property
     def world_from_street(self) -> Pose:
         bearing = np.array(self.plan.bearing, np.float64)
-        cos, sin = bearing / np.sqrt((bearing**2).sum())
-        return Pose(_turn(cos, sin), _metres(self.plan.offset))
+        turn = bearing / np.sqrt((bearing**2).sum())
+        return Pose(_turn(turn[:1], turn[1:])[0], _metres(self.plan.offset))
 
     def street_from_ego(self, time_ns: Int64[np.ndarray, " time"]) -> Pose:
         """The ego's exact pose at any times."""
