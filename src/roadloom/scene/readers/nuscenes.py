@@ -24,11 +24,11 @@ from roadloom.io.read import read_bytes
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader
 from roadloom.scene.readers.nuscenes_boxes import boxes_of
-from roadloom.scene.readers.nuscenes_columns import NO_ROW
 from roadloom.scene.readers.nuscenes_index import Index
 from roadloom.scene.readers.nuscenes_lidar import AROUND_NS, make_sweep, read_labels, read_points
 from roadloom.scene.readers.nuscenes_map import read_map
 from roadloom.scene.readers.nuscenes_scene import NS_PER_US, SceneRows, scene_rig
+from roadloom.scene.readers.nuscenes_tokens import NO_ROW
 from roadloom.scene.road_map import RoadMap
 from roadloom.scene.sweep import Sweep
 

@@ -1,6 +1,6 @@
 """Validation of a nuScenes root: every table, record, link and file, and what is wrong with each.
 
-    tables -> fields, tokens, links that agree -> scenes -> sensor files, point labels, maps
+    tables -> fields and tokens -> links that agree -> scenes -> sensor files, point labels, maps
 
 Nothing here raises for bad data: each problem is yielded as the ``BadInput`` that reading would
 meet, or that would go unseen.
@@ -15,11 +15,12 @@ import numpy as np
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.io.image import read_image, read_mask
 from roadloom.io.read import read_bytes
-from roadloom.scene.readers.nuscenes_columns import NO_ROW, Table, load_tables
-from roadloom.scene.readers.nuscenes_index import progress_bar
+from roadloom.scene.readers.nuscenes_columns import load_tables
+from roadloom.scene.readers.nuscenes_index import bar_class, progress_bar
 from roadloom.scene.readers.nuscenes_lidar import read_labels, read_points
 from roadloom.scene.readers.nuscenes_map import expansion_path, read_map
 from roadloom.scene.readers.nuscenes_tables import Complain
+from roadloom.scene.readers.nuscenes_tokens import NO_ROW, Table
 
 if TYPE_CHECKING:
     from roadloom.scene.readers.nuscenes import NuScenesClip, NuScenesSource
@@ -32,26 +33,26 @@ both have the same stamp."""
 
 
 def problems(source: "NuScenesSource", scene: str | None, *, partial: bool) -> Iterator[BadInput]:
-    """Everything that is wrong with the tables, and with the files of ``scene`` or of all."""
+    """Everything that is wrong with the tables, and with the files of ``scene`` or of all.
+
+    Files are looked at once every record of every table can be read and no token dangles.
+    """
     found: list[BadInput] = []
     tables_folder = source.root / source.version
     with progress_bar(tables_folder, "checking tables") as progress:
         tables = load_tables(tables_folder, found.append, all_links=True, progress=progress)
-    if all(table.whole for table in tables.values()) and not found:
-        check_links(tables, found.append)
-        del tables
-    yield from found
-    try:
-        names = source.scenes if scene is None else (scene,)
-    except BadInput as error:
-        if not found:
-            yield error
+    if found:
+        yield from found
         return  # damaged tables name no files for certain
+    check_links(tables, found.append)
+    del tables
+    yield from found
+    names = source.scenes if scene is None else (scene,)
     if scene is not None and scene not in source.scenes:
         yield MissingInput(f"no scene {scene!r}", file=source.place, field="SCENE")
         return
     maps: set[tuple[str, str | None]] = set()
-    for name in _with_bar(names, "checking scenes"):
+    for name in bar_class()(names, desc="checking files", unit="scene", delay=2.0, leave=False):
         try:
             clip = source.open_scene(name)
         except BadInput as error:
@@ -81,15 +82,6 @@ def absent_files(source: "NuScenesSource", scene: str | None) -> Iterator[str]:
 def _rows(clip: "NuScenesClip") -> Iterator[int]:
     for span in clip.rows.rows.values():
         yield from range(span.start, span.stop)
-
-
-def _with_bar(names: tuple[str, ...], what: str) -> Iterator[str]:
-    from tqdm import tqdm
-
-    class Bar(tqdm):
-        monitor_interval = 0
-
-    yield from Bar(names, desc=what, unit="scene", delay=2.0, leave=False)
 
 
 def _file_problems(clip: "NuScenesClip", partial: bool) -> Iterator[BadInput]:

@@ -20,6 +20,7 @@ another version, is noticed by the manifest and the index is built again.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
@@ -31,8 +32,9 @@ from filelock import FileLock
 from roadloom.errors import BadInput
 from roadloom.io.atomic import atomic_folder, write_json
 from roadloom.io.cache import cache_folder
-from roadloom.scene.readers.nuscenes_columns import NO_ROW, Table, load_tables
+from roadloom.scene.readers.nuscenes_columns import load_tables
 from roadloom.scene.readers.nuscenes_tables import TABLES, table_path
+from roadloom.scene.readers.nuscenes_tokens import NO_ROW, Table
 
 FORMAT = 1
 """Raised whenever the columns change."""
@@ -130,11 +132,8 @@ def _make_room(home: Path) -> None:
 
 
 def _build(tables: Path, folder: Path) -> None:
-    def refuse(problem: BadInput) -> None:
-        raise problem
-
     with progress_bar(tables, f"indexing {tables.name} (once)") as progress:
-        loaded = load_tables(tables, refuse, progress=progress)
+        loaded = load_tables(tables, _refuse, progress=progress)
     sizes = {}
     for name, column in _columns(loaded):
         np.save(folder / f"{name}.npy", column)
@@ -142,18 +141,30 @@ def _build(tables: Path, folder: Path) -> None:
     write_json(folder / _MANIFEST, {"format": FORMAT, "tables": str(tables), "sizes": sizes})
 
 
+def _refuse(problem: BadInput) -> None:
+    raise problem
+
+
 @contextmanager
 def progress_bar(tables: Path, what: str) -> Iterator[Callable[[int], object]]:
     """A bar on stderr over the bytes of all tables, shown after two seconds."""
+    paths = [table_path(tables, table) for table in TABLES]
+    total = sum(path.stat().st_size for path in paths if path.exists())
+    with bar_class()(
+        total=total, desc=what, unit="B", unit_scale=True, delay=2.0, leave=False
+    ) as bar:
+        yield bar.update
+
+
+@lru_cache
+def bar_class() -> Any:
+    """tqdm's bar without its watching thread, which would live on into forked workers."""
     from tqdm import tqdm
 
     class Bar(tqdm):
-        monitor_interval = 0  # its watching thread would outlive the bar, into forked workers
+        monitor_interval = 0
 
-    paths = [table_path(tables, table) for table in TABLES]
-    total = sum(path.stat().st_size for path in paths if path.exists())
-    with Bar(total=total, desc=what, unit="B", unit_scale=True, delay=2.0, leave=False) as bar:
-        yield bar.update
+    return Bar
 
 
 def _columns(tables: dict[str, Table]) -> Iterator[tuple[str, np.ndarray]]:

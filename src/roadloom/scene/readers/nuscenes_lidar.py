@@ -44,7 +44,7 @@ def read_points(path: Path) -> Float[np.ndarray, "point 5"]:
         "y": ~np.isfinite(rows[:, 1]),
         "z": ~np.isfinite(rows[:, 2]),
         "intensity": ~((rows[:, 3] >= 0) & (rows[:, 3] <= 255)),
-        "ring": ~((rows[:, 4] >= 0) & (rows[:, 4] < 256) & (rows[:, 4] % 1 == 0)),
+        "ring": ~((rows[:, 4] >= 0) & (rows[:, 4] < 256) & (rows[:, 4] == np.floor(rows[:, 4]))),
     }
     for field, bad in wrong.items():
         if bad.any():

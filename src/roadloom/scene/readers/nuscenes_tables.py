@@ -288,8 +288,10 @@ def _decode(
     one, rows = msgspec.json.Decoder(kind), Rows([], [])
     for number, raw in enumerate(raws, start=done):
         try:
-            if b"\\u0000" in bytes(raw):
-                raise msgspec.ValidationError("a text holds the character NUL")
+            before, nul, _ = bytes(raw).partition(b"\\u0000")
+            if nul:
+                key = _KEY.findall(before)[-1].decode()
+                raise msgspec.ValidationError(f"a text holds the character NUL - at `$.{key}`")
             record = one.decode(raw)
         except msgspec.ValidationError as error:
             complain(_wrong(error, number, path))
