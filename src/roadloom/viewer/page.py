@@ -23,7 +23,7 @@ from roadloom.errors import NotRecorded
 from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid
 from roadloom.io.atomic import write_text
 from roadloom.scene.classes import CLASS_HASH, UNKNOWN, class_name
-from roadloom.scene.clip import Clip
+from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.layout import CHANNELS
 from roadloom.viewer.bev import PATH_STEPS
 from roadloom.viewer.colors import class_colors, layer_colors
@@ -45,20 +45,40 @@ def write_page(clip: Clip, path: str | Path, options: ViewOptions | None = None)
     Raises:
         BadInput: the clip has no key frame, or data of it is damaged.
     """
-    options = options or ViewOptions()
-    opening, grid = chosen_key(clip, options.frame), shown_grid(clip, options)
-    first = _block(clip, opening, grid, options)
-    keys = shown_keys(len(clip), opening, options, len(first[1]))
-    blocks, seen = [], Seen(clip, grid)
-    for key in tqdm(keys, desc="page", unit="frame", delay=2, disable=None, leave=False):
-        arrays, block = first if key == opening else _block(clip, key, grid, options)
-        seen.add(key, arrays)
-        blocks.append(block)
-    facts = _facts(clip, keys, grid, seen, options) | {"opening": keys.index(opening)}
-    data = [("clip", safe_json(facts))]
-    data += [(f"frame-{index}", block) for index, block in enumerate(blocks)]
-    write_text(path, _filled(f"{clip.scene_id} · Roadloom", data))
-    return Path(path)
+    page = Page(clip, options or ViewOptions())
+    for key in tqdm(page.keys, desc="page", unit="frame", delay=2, disable=None, leave=False):
+        page.add(clip[key])
+    return page.write(path)
+
+
+class Page:
+    """A page that is given its frames one by one: ``add`` each of ``keys``, then ``write``."""
+
+    def __init__(self, clip: Clip, options: ViewOptions) -> None:
+        self.clip, self.options = clip, options
+        self.opening, self.grid = chosen_key(clip, options.frame), shown_grid(clip, options)
+        self._blocks: dict[int, str] = {}
+        self._seen = Seen(clip, self.grid)
+        self.add(clip[self.opening])
+        size = len(self._blocks[self.opening])
+        self.keys = shown_keys(len(clip), self.opening, options, size)
+
+    def add(self, frame: Frame) -> None:
+        """Pack a key frame, unless it is packed already."""
+        if frame.key is None or frame.key in self._blocks:
+            return
+        arrays = frame_arrays(frame, self.grid, self.options)
+        images = photographs(frame, self.options.image_width)
+        self._blocks[frame.key] = packed(images, arrays)
+        self._seen.add(frame.key, arrays)
+
+    def write(self, path: str | Path) -> Path:
+        facts = _facts(self.clip, self.keys, self.grid, self._seen, self.options)
+        facts["opening"] = self.keys.index(self.opening)
+        data = [("clip", safe_json(facts))]
+        data += [(f"frame-{i}", self._blocks[key]) for i, key in enumerate(self.keys)]
+        write_text(path, _filled(f"{facts['title']} · Roadloom", data))
+        return Path(path)
 
 
 def shown_keys(count: int, opening: int, options: ViewOptions, block_bytes: int) -> range:
@@ -106,23 +126,17 @@ class Seen:
             self.layers = self.clip[key].layout(self.grid).recorded
 
 
-def _block(clip: Clip, key: int, grid: VoxelGrid, options: ViewOptions) -> tuple[Arrays, str]:
-    frame = clip[key]
-    arrays = frame_arrays(frame, grid, options)
-    return arrays, packed(photographs(frame, options.image_width), arrays)
-
-
 def _facts(
     clip: Clip, keys: range, grid: VoxelGrid, seen: Seen, options: ViewOptions
 ) -> dict[str, Any]:
-    times = clip.times_ns
+    times, source = clip.times_ns, clip.meta.source
     shown = times[list(keys)]
     step = float(np.median(np.diff(shown))) * 1e-9 if len(shown) > 1 else 1 / SINGLE_FRAME_RATE
     rows = ring_rows(clip.rig)
     names = clip.rig.camera_names
     return {
-        "scene": clip.scene_id,
-        "summary": f"{clip.meta.source} · {_frames(len(clip))} · {clip.duration_s:.1f} s",
+        "title": clip.scene_id if "/" in source else f"{source}:{clip.scene_id}",
+        "summary": f"{source} · {_frames(len(clip))} · {clip.duration_s:.1f} s",
         "licence": clip.licence,
         "facts": [[name, text] for name, text in _about(clip)],
         "notes": list(_notes(clip, keys, seen, options)),

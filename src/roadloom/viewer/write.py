@@ -10,6 +10,7 @@
 What was not recorded is left out.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -28,10 +29,11 @@ from roadloom.scene.occupancy import Occupancy
 from roadloom.viewer.bev import bev_picture
 from roadloom.viewer.colors import class_colors
 from roadloom.viewer.draw import Picture, ramp_colors, resized
+from roadloom.viewer.held import held
 from roadloom.viewer.options import ViewOptions
-from roadloom.viewer.page import shown_grid, write_page
+from roadloom.viewer.page import Page, shown_grid
 from roadloom.viewer.projection import still_points
-from roadloom.viewer.ring import chosen_key, overlay, recorded_sweep, ring_picture
+from roadloom.viewer.ring import overlay, recorded_sweep, ring_picture
 from roadloom.viewer.voxels import voxel_picture
 
 __all__ = ["ViewOptions", "write_view"]
@@ -55,21 +57,28 @@ def write_view(clip: Clip, out_dir: str | Path, options: ViewOptions | None = No
     options, folder = options or ViewOptions(), Path(out_dir)
     if options.film:
         need("av")
-    frame = clip[chosen_key(clip, options.frame)]
-    grid = shown_grid(clip, options)
-    written = [write_page(clip, folder / "index.html", options)]
-    written += _write_cameras(frame, folder)
-    written += _write_sheets(frame, grid, folder)
-    if recorded_sweep(frame) is not None:
-        write_ply(folder / "points.ply", colored_cloud(frame))
-        written.append(folder / "points.ply")
-    if (occupancy := _occupancy(frame, grid)) is not None:
-        occupancy.to_npz(folder / "occupancy.npz")
-        written.append(folder / "occupancy.npz")
+    clip = held(clip)
+    page, grid = Page(clip, options), shown_grid(clip, options)
+    pictures: list[Path] = []
+
+    def one_pass() -> Iterator[Picture]:
+        """Every frame is read once, for page, pictures and film together."""
+        keys = range(len(clip)) if options.film else page.keys
+        for key in tqdm(keys, desc="view", unit="frame", delay=2, disable=None, leave=False):
+            frame = clip[key]
+            if key in page.keys:
+                page.add(frame)
+            if key == page.opening:
+                pictures.extend(_write_pictures(frame, grid, folder))
+            if options.film:
+                yield film_picture(frame, grid)
+
     if options.film:
-        write_video(folder / "film.mp4", film_frames(clip, grid), film_rate(clip))
-        written.append(folder / "film.mp4")
-    return written
+        write_video(folder / "film.mp4", _held_long(one_pass(), len(clip)), film_rate(clip))
+        pictures.append(folder / "film.mp4")
+    else:
+        deque(one_pass(), maxlen=0)
+    return [page.write(folder / "index.html"), *pictures]
 
 
 def colored_cloud(frame: Frame) -> PointCloud:
@@ -106,19 +115,29 @@ def film_rate(clip: Clip) -> Fraction:
     return Fraction(min(recorded, len(clip) / FILM_HOLD_S)).limit_denominator(1001)
 
 
-def film_frames(clip: Clip, grid: VoxelGrid) -> Iterator[Picture]:
-    """The camera ring with boxes, and the view from above beside it, for each key frame."""
-    progress = tqdm(clip, desc="film", unit="frame", delay=2, disable=None, leave=False)
-    repeats = 1 if len(clip) > 1 else round(FILM_HOLD_S)
-    for frame in progress:
-        if not clip.rig.cameras:
-            picture = bev_picture(frame, grid, 720)
-        else:
-            ring = ring_picture(frame, FILM_WIDTH, lidar=False)
-            above = bev_picture(frame, grid, len(ring))
-            picture = np.concatenate([ring, above], axis=1)
-        for _ in range(repeats):
-            yield picture
+def film_picture(frame: Frame, grid: VoxelGrid) -> Picture:
+    """The camera ring with boxes, and the view from above beside it."""
+    if not frame.clip.rig.cameras:
+        return bev_picture(frame, grid, 720)
+    ring = ring_picture(frame, FILM_WIDTH, lidar=False)
+    return np.concatenate([ring, bev_picture(frame, grid, len(ring))], axis=1)
+
+
+def _held_long(pictures: Iterator[Picture], count: int) -> Iterator[Picture]:
+    """A single picture is shown for ``FILM_HOLD_S``, at one a second."""
+    for picture in pictures:
+        yield from [picture] * (1 if count > 1 else round(FILM_HOLD_S))
+
+
+def _write_pictures(frame: Frame, grid: VoxelGrid, folder: Path) -> list[Path]:
+    written = _write_cameras(frame, folder) + _write_sheets(frame, grid, folder)
+    if recorded_sweep(frame) is not None:
+        write_ply(folder / "points.ply", colored_cloud(frame))
+        written.append(folder / "points.ply")
+    if (occupancy := _occupancy(frame, grid)) is not None:
+        occupancy.to_npz(folder / "occupancy.npz")
+        written.append(folder / "occupancy.npz")
+    return written
 
 
 def _write_cameras(frame: Frame, folder: Path) -> list[Path]:

@@ -121,7 +121,7 @@ function fillLegend() {
 }
 
 function fillFacts() {
-  el("scene").textContent = clip.scene;
+  el("scene").textContent = clip.title;
   el("summary").textContent = clip.summary;
   el("licence-short").textContent = clip.licence;
   for (const [name, value] of clip.facts) {

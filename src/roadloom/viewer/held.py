@@ -1,0 +1,70 @@
+"""A clip that keeps what it read last, as page, pictures and film ask for the same frame."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from roadloom.geometry.interpolate import PoseTrack
+from roadloom.geometry.voxel_grid import VoxelGrid
+from roadloom.scene.boxes import Boxes
+from roadloom.scene.clip import Clip
+from roadloom.scene.occupancy import Occupancy
+from roadloom.scene.reader import ClipReader, Records
+from roadloom.scene.road_map import RoadMap
+from roadloom.scene.sweep import Sweep
+
+Item = TypeVar("Item")
+SPARE = 8
+"""Items kept beside one image per camera."""
+
+
+def held(clip: Clip) -> Clip:
+    """The same clip, through a reader that keeps the last key frame's worth of items."""
+    return Clip(HeldReader(clip.reader), clip.labels)
+
+
+class HeldReader(ClipReader):
+    """Answers as the reader it wraps; asks it again only for what has been dropped."""
+
+    def __init__(self, reader: ClipReader) -> None:
+        self.reader, self.meta = reader, reader.meta
+        self._most = len(reader.meta.rig.cameras) + SPARE
+        self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+
+    def _keep(self, key: tuple[Any, ...], read: Callable[[], Item]) -> Item:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        item = self._kept[key] = read()
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return item
+
+    def ego(self) -> PoseTrack:
+        return self.reader.ego()
+
+    def records(self, sensor: str) -> Records:
+        return self.reader.records(sensor)
+
+    def image(self, camera: str, index: int) -> np.ndarray:
+        return self._keep(("image", camera, index), lambda: self.reader.image(camera, index))
+
+    def sweep(self, lidar: str, index: int) -> Sweep:
+        return self._keep(("sweep", lidar, index), lambda: self.reader.sweep(lidar, index))
+
+    def boxes(self, key: int) -> Boxes:
+        return self._keep(("boxes", key), lambda: self.reader.boxes(key))
+
+    def road_map(self) -> RoadMap:
+        return self.reader.road_map()  # the clip keeps it
+
+    def occupancy(self, key: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
+        return self._keep(
+            ("occupancy", key, grid, solid),
+            lambda: self.reader.occupancy(key, grid, solid=solid),
+        )
+
+    def extra_image(self, kind: str, camera: str, index: int) -> np.ndarray:
+        return self.reader.extra_image(kind, camera, index)

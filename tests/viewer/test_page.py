@@ -1,0 +1,199 @@
+"""The page: one file that loads nothing, whose data unpack to what the clip holds."""
+
+import base64
+import json
+import re
+import zlib
+from html.parser import HTMLParser
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from roadloom.errors import BadInput
+from roadloom.geometry.box import corners
+from roadloom.scene.classes import CLASS_HASH
+from roadloom.scene.palette import PALETTE
+from roadloom.viewer.options import ViewOptions
+from roadloom.viewer.page import shown_keys, write_page
+
+TYPES = {"u8": "u1", "i16": "<i2", "u16": "<u2", "u32": "<u4", "f32": "<f4"}
+
+
+class Parsed(HTMLParser):
+    """Data blocks by id, and every attribute and element."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.blocks: dict[str, str] = {}
+        self.tags: list[tuple[str, dict]] = []
+        self._open: str | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._open = dict(attrs).get("id") if tag == "script" else None
+
+    def handle_endtag(self, tag) -> None:
+        self._open = None
+
+    def handle_data(self, data) -> None:
+        if self._open:
+            self.blocks[self._open] = self.blocks.get(self._open, "") + data
+
+    def facts(self) -> dict:
+        return json.loads(self.blocks["clip"])
+
+    def frame(self, index: int) -> tuple[list, dict[str, np.ndarray]]:
+        entry = json.loads(self.blocks[f"frame-{index}"])
+        buffer = zlib.decompress(base64.b64decode(entry["blob"]))
+        return entry["images"], {
+            name: np.frombuffer(buffer, TYPES[kind], count, start)
+            for name, kind, start, count in entry["arrays"]
+        }
+
+
+def page_of(clip, tmp_path, **options) -> Parsed:
+    path = write_page(clip, tmp_path / "page.html", ViewOptions(**options))
+    return Parsed(path.read_text(encoding="utf-8"))
+
+
+def test_data_unpack_to_the_clip(make_clip, tmp_path, small_grid) -> None:
+    clip = make_clip(origin=5e6)
+    page = page_of(clip, tmp_path, grid=small_grid)
+    facts = page.facts()
+    assert facts["layoutGrid"]["shape"] == [80, 80, 8]
+    assert [f["seconds"] for f in facts["frames"]] == [0.0, 0.5, 1.0]
+    assert facts["rate"] == 2.0
+    for index in range(3):
+        frame, (_, arrays) = clip[index], page.frame(index)
+        sweep = frame.lidar()
+        points = arrays["points"].reshape(-1, 3) / 100
+        np.testing.assert_allclose(points, sweep.points[sweep.returned], atol=0.0051)
+        np.testing.assert_array_equal(arrays["labels"], sweep.label[sweep.returned])
+        intensity = (arrays["intensity"] / 255) ** 2
+        np.testing.assert_allclose(intensity, sweep.intensity[sweep.returned], atol=0.005)
+        shape = corners(frame.boxes.pose, frame.boxes.size)
+        np.testing.assert_allclose(arrays["boxes"].reshape(-1, 8, 3), shape, atol=1e-5)
+        np.testing.assert_array_equal(arrays["boxClass"], frame.boxes.class_id)
+        occupancy = frame.occupancy(small_grid)
+        labels = np.zeros(small_grid.shape, np.uint8)
+        labels[tuple(arrays["cells"].reshape(-1, 3).T)] = arrays["cellClass"]
+        np.testing.assert_array_equal(labels, occupancy.labels)
+        layout = frame.layout(small_grid)
+        bits = arrays["layout"].reshape(80, 80)
+        for channel in range(18):
+            np.testing.assert_array_equal(bits >> channel & 1, layout.channels[channel])
+        path = arrays["path"].reshape(-1, 2)
+        now = path[facts["pathNow"][index]]
+        np.testing.assert_allclose(now, [0, 0], atol=1e-6)
+
+
+def test_overlay_places(make_clip, tmp_path) -> None:
+    """The car's near lower left corner, by hand, in an image of half the size."""
+    page = page_of(make_clip(), tmp_path, image_width=80)
+    facts = page.facts()
+    front = [c["name"] for c in facts["cameras"]].index("FRONT")
+    assert facts["cameras"][front] == {"name": "FRONT", "width": 80, "height": 45}
+    assert [[facts["cameras"][i]["name"] for i in row] for row in facts["rows"]] == [
+        ["LEFT", "FRONT", "RIGHT"],
+        ["BACK"],
+    ]
+    images, arrays = page.frame(1)
+    u, v = 79.5 - 100 * 0.9 / 7.0, 44.5 + 100 * 1.5 / 7.0
+    expected = np.array([(u + 0.5) / 2 - 0.5, (v + 0.5) / 2 - 0.5])
+    ends = arrays[f"edges{front}"].reshape(-1, 2) / 16
+    assert np.linalg.norm(ends - expected, axis=1).min() < 0.06
+    assert set(arrays[f"edgeClass{front}"]) == {1, 19}
+    assert len(arrays[f"hits{front}"]) == 2 * len(arrays[f"depth{front}"]) > 0
+    data = base64.b64decode(images[front].removeprefix("data:image/jpeg;base64,"))
+    picture = np.asarray(Image.open(BytesIO(data)))
+    assert picture.shape == (45, 80, 3)
+    assert abs(picture.astype(int) - make_clip()[1].image("FRONT").pixels[0, 0]).max() <= 2
+
+
+def test_nothing_is_loaded_from_outside(make_clip, tmp_path) -> None:
+    page = page_of(make_clip(), tmp_path)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    for tag, attributes in page.tags:
+        assert "src" not in attributes, tag
+        assert attributes.get("href", "data:").startswith("data:"), tag
+    policy = [a["content"] for t, a in page.tags if a.get("http-equiv")]
+    assert policy[0].startswith("default-src 'none'; img-src data: blob:")
+    assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|importScripts|https?://", text)
+
+
+def test_texts_cannot_break_out(make_clip, tmp_path) -> None:
+    evil = "</script><script>alert(1)</script><!--&amp; \u2028 @@DATA@@ ü"
+    page = page_of(make_clip(scene=evil), tmp_path)
+    facts = page.facts()
+    assert ["Scene", evil] in facts["facts"]
+    assert sum(tag == "script" for tag, _ in page.tags) == 1 + 1 + 3  # facts, frames, program
+    assert "frame-2" in page.blocks
+    assert "alert(1)</" not in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_facts_are_shown(make_clip, tmp_path) -> None:
+    facts = page_of(make_clip(), tmp_path).facts()
+    table = dict(facts["facts"])
+    assert table["Licence"] == facts["licence"] == "CC0-1.0"
+    assert table["Class list"] == CLASS_HASH
+    assert table["weather"] == "none"
+    assert table["tokens"].endswith("(1000 characters)")
+    car = {"id": 19, "name": "vehicle.car", "color": PALETTE[19].tolist(), "boxes": 1}
+    assert car in facts["classes"]
+    layers = {layer["name"]: layer["recorded"] for layer in facts["layers"]}
+    assert layers["drivable_area"]
+    assert not layers["walkway"]
+    assert facts["notes"][0] == "showing all of 3 key frames"
+
+
+def test_what_was_not_recorded_is_admitted(make_clip, tmp_path, small_grid) -> None:
+    full = page_of(make_clip(), tmp_path, grid=small_grid).facts()
+    assert not any(full["missing"].values())
+    lacks = ("lidar", "boxes", "occupancy", "images", "map")
+    bare = page_of(make_clip(lacks=lacks), tmp_path)
+    assert all(bare.facts()["missing"].values())
+    assert bare.facts()["classes"] == []
+    images, arrays = bare.frame(0)
+    assert images == [None] * 4
+    assert set(arrays) == {"path"}
+    one = page_of(make_clip(lacks=("boxes",)), tmp_path).facts()["missing"]
+    assert [kind for kind, absent in one.items() if absent] == ["boxes", "occupancy", "layout"]
+
+
+def test_frames_are_thinned_evenly(make_clip, tmp_path) -> None:
+    clip = make_clip(count=9)
+    facts = page_of(clip, tmp_path, max_frames=3).facts()
+    assert [f["seconds"] for f in facts["frames"]] == [0.0, 1.5, 3.0]
+    assert facts["notes"][0] == "showing every 3rd of 9 frames"
+    page = page_of(clip, tmp_path, max_frames=3, frame=4)
+    assert [f["seconds"] for f in page.facts()["frames"]] == [0.5, 2.0, 3.5]
+    assert page.facts()["opening"] == 1
+    limit = ViewOptions(max_frames=40, max_megabytes=1.0)
+    assert shown_keys(40, 0, limit, 100_000) == range(0, 40, 4)
+    assert shown_keys(40, 7, limit, 10_000_000) == range(7, 40, 40)
+
+
+def test_points_are_thinned(make_clip, tmp_path) -> None:
+    page = page_of(make_clip(), tmp_path, max_points=100)
+    _, arrays = page.frame(0)
+    assert 50 < len(arrays["points"]) / 3 <= 100
+    assert "at most 100 LiDAR points" in page.facts()["notes"][1]
+
+
+def test_same_clip_same_bytes(make_clip, tmp_path) -> None:
+    for name in ("a", "b"):
+        write_page(make_clip(), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_refusals(make_clip, tmp_path) -> None:
+    with pytest.raises(BadInput, match="no key frame to show"):
+        write_page(make_clip(count=0), tmp_path / "a")
+    with pytest.raises(ValueError, match="image_width must be 64 to 1600, got 9"):
+        ViewOptions(image_width=9)
+    with pytest.raises(ValueError, match="max_points must be positive, got 0"):
+        ViewOptions(max_points=0)
+    assert list(tmp_path.iterdir()) == []
