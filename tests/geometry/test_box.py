@@ -94,6 +94,18 @@ def test_faces_edges_and_corners_are_inside_and_a_hair_further_is_not() -> None:
     assert not inside(on * (1 + 1e-12), box(), size).any()
 
 
+def test_corners_are_inside_whichever_way_they_point(far_m: np.ndarray) -> None:
+    """One box stands on a corner, with another as far out along x as a box can reach."""
+    diagonal = np.ones(3) / np.sqrt(3)
+    across = np.array([1.0, -1, 0]) / np.sqrt(2)
+    standing = np.stack([diagonal, across, np.cross(diagonal, across)])[None]
+    pose, size = Pose(standing, far_m[None]), np.full((1, 3), 4.0)
+    at = pose.apply(corners(Pose(np.eye(3)[None], np.zeros((1, 3))), size))[0]
+    assert np.ptp(at[:, 0]) == pytest.approx(4 * np.sqrt(3))
+    inwards = far_m + (at - far_m) * (1 - 1e-8)
+    assert inside(inwards, pose, size).all()
+
+
 def test_points_that_are_not_finite_are_in_no_box() -> None:
     points = np.array(
         [[np.nan, 0, 0], [0, np.nan, 0], [0, 0, np.inf], [-np.inf, 0, 0], [0, 0, 0.0]]

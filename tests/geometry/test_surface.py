@@ -100,6 +100,14 @@ def test_outside_the_grid_nothing_counts() -> None:
         assert not len(surface_areas(away, ids(away), UNIT).area_m2)
 
 
+def test_two_triangles_may_fill_forty_thousand_cells() -> None:
+    ground = rectangle([-50, -50, 0.1], [100, 0, 0], [0, 100, 0])
+    found = surface_areas(ground, ids(ground), OCC3D)
+    assert len(found.area_m2) == 200 * 200
+    assert set(found.cell[:, 2].tolist()) == {2}
+    np.testing.assert_allclose(found.area_m2, 0.16, rtol=1e-9)
+
+
 def test_triangles_without_area_leave_nothing() -> None:
     line = np.array([[[0.5, 0.5, 0.5], [2.5, 0.5, 0.5], [3.5, 0.5, 0.5]], [[1.0, 1, 1]] * 3])
     assert not len(surface_areas(line, ids(line), UNIT).area_m2)
