@@ -63,12 +63,10 @@ def _world_from_pixel(file: Path) -> np.ndarray:
     """[2 3] from the similarity ``pixel = s (R p + t)``."""
     data = Fields(file, "", read_json(file))
     rotation, shift = data.numbers("R", 4), data.numbers("t", 2)
-    scale = data.number("s")
+    scale = float(data.positive("s"))
     rotation = rotation.reshape(2, 2)
     if abs(rotation @ rotation.T - np.eye(2)).max() > 1e-5:
         raise data.bad("R", f"is no rotation: {rotation.tolist()}")
-    if scale <= 0:
-        raise data.bad("s", f"must be positive, got {scale}")
     origin = rotation.T @ (0.5 / scale - shift)
     return np.concatenate([rotation.T / scale, origin[:, None]], axis=1)
 

@@ -69,6 +69,13 @@ class Fields:
             raise self.bad(name, f"must be {size} numbers, got {short(value)}")
         return np.array(value, np.float64)
 
+    def positive(self, name: str, *shape: int) -> np.ndarray:
+        """Numbers that must all be greater than zero; without a shape, one number."""
+        values = self.numbers(name, *shape) if shape else np.array(self.number(name))
+        if not (values > 0).all():
+            raise self.bad(name, f"must be positive, got {short(self.get(name))}")
+        return values
+
     def text(self, name: str) -> str:
         value = self.get(name)
         if not isinstance(value, str) or not value:

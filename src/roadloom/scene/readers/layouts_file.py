@@ -160,15 +160,12 @@ def _boxes(fields: Fields) -> tuple[LayoutBox, ...]:
 
 
 def _box(fields: Fields) -> LayoutBox:
-    size = fields.numbers("size_lwh_m", 3)
-    if not (size > 0).all():
-        raise fields.bad("size_lwh_m", f"must be positive, got {size.tolist()}")
     return LayoutBox(
         class_id=_class_id(fields),
         lidar_from_box=Pose(
             rotation_from_yaw(np.float64(fields.number("yaw_rad"))), fields.numbers("center_m", 3)
         ),
-        size=size,
+        size=fields.positive("size_lwh_m", 3),
         velocity_xy=_velocity(fields),
         num_lidar_points=fields.whole("num_lidar_points"),
     )
