@@ -20,6 +20,12 @@ from roadloom.io.read import RESTORE, read_text
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_SPECIAL = re.compile(r'[",\r\n]').search
+_PLAIN = {
+    "integer": re.compile(r"-?[0-9]{1,18}").fullmatch,
+    "number": re.compile(r"-?[0-9]{1,99}(\.[0-9]+)?(e-?[0-9]{1,2})?").fullmatch,
+}
+"""What needs no second look."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,8 @@ def table_text(columns: Mapping[str, Sequence[Any] | np.ndarray]) -> str:
         ValueError: columns of different length, or an infinite number.
     """
     lists = [c.tolist() if isinstance(c, np.ndarray) else list(c) for c in columns.values()]
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(v) for v in row] for row in zip(*lists, strict=True))
-    return buffer.getvalue()
+    rows = [list(columns), *([_cell(v) for v in row] for row in zip(*lists, strict=True))]
+    return "".join(f"{_line(row)}\n" for row in rows)
 
 
 def write_table(path: str | Path, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> None:
@@ -87,6 +90,13 @@ def _cell(value: Any) -> str:
     if value in (float("inf"), float("-inf")):
         raise ValueError("a table holds no infinity")
     return repr(value) if isinstance(value, float) else str(value)
+
+
+def _line(cells: Sequence[str]) -> str:
+    """Cells with quotes where they are needed; the csv module leaves a lone CR without."""
+    if list(cells) == [""]:
+        return '""'  # an empty line would be passed over
+    return ",".join('"' + c.replace('"', '""') + '"' if _SPECIAL(c) else c for c in cells)
 
 
 def _rows(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -140,14 +150,16 @@ def _absent(column: Column, count: int) -> np.ndarray:
 def _column(
     cells: tuple[str, ...] | None, name: str, column: Column, lines: list[int], path: str | Path
 ) -> np.ndarray:
+    dtype = {"integer": np.int64, "number": np.float64, "text": np.str_}[column.kind]
     if cells is None:
         return _absent(column, 0)
+    if column.kind != "text" and all(map(_PLAIN[column.kind], cells)):
+        # The common case in one go; no such cell can overflow or be blank.
+        return np.array(list(map(float if column.kind == "number" else int, cells)), dtype)
     values = [
         _value(cell, name, column, line, path) for cell, line in zip(cells, lines, strict=True)
     ]
-    return np.array(
-        values, dtype={"integer": np.int64, "number": np.float64, "text": np.str_}[column.kind]
-    )
+    return np.array(values, dtype)
 
 
 def _value(cell: str, name: str, column: Column, line: int, path: str | Path) -> int | float | str:
