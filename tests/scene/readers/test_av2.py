@@ -39,6 +39,8 @@ def test_a_log_and_a_split_name_their_scenes(log: SyntheticLog, tmp_path: Path) 
     assert roadloom.open(f"av2:{tmp_path}:b")[0].scene_id == "b"
     with pytest.raises(MissingInput):
         roadloom.open(f"av2:{tmp_path}:c")
+    with pytest.raises(MissingInput, match="no log 'c'"):
+        list(roadloom.open(f"av2:{tmp_path}").reader.problems("c", partial=False))
     with pytest.raises(MissingInput, match="holds no"):
         roadloom.open(f"av2:{tmp_path / 'notes'}")
     with pytest.raises(MissingInput, match="no such folder"):

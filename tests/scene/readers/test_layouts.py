@@ -345,5 +345,11 @@ def test_a_key_that_is_there_twice_is_named(tmp_path: Path) -> None:
     assert [p.field for p in _named_problems(path)] == ["CAM_FRONT"]
 
 
+def test_an_unknown_scene_is_named(tmp_path: Path) -> None:
+    reader = roadloom.open(f"layouts:{_write(tmp_path, layout())}").reader
+    with pytest.raises(MissingInput, match="no scene 'x'"):
+        list(reader.problems("x", partial=False))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert [p.file for p in _named_problems(tmp_path / "x.json")] == [str(tmp_path / "x.json")]

@@ -60,13 +60,16 @@ class LayoutsSource(SourceReader):
         return tuple(self._files)
 
     def open_scene(self, scene: str) -> "LayoutsClip":
+        return LayoutsClip(self._file(scene), source=f"layouts:{self.place}")
+
+    def _file(self, scene: str) -> Path:
         if scene not in self._files:
             raise MissingInput(f"no scene {scene!r}", file=self.place, field="SCENE")
-        return LayoutsClip(self._files[scene], source=f"layouts:{self.place}")
+        return self._files[scene]
 
     def problems(self, scene: str | None, *, partial: bool) -> Iterator[BadInput]:
         for name in self.scenes if scene is None else (scene,):
-            yield from layout_problems(self._files[name])
+            yield from layout_problems(self._file(name))
 
 
 class LayoutsClip(ClipReader):
