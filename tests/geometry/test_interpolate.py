@@ -70,7 +70,7 @@ def test_half_way_is_half_the_turn_along_the_shorter_arc() -> None:
 
 def test_turns_too_small_to_see_and_half_turns_stay_rotations() -> None:
     axis = np.array([0.0, 0.6, 0.8])
-    for angle in (0.0, 1e-15, 1e-12, 1e-9, 1e-6, np.pi - 1e-9, np.pi):
+    for angle in (0.0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, np.pi - 1e-9, np.pi):
         ends = Pose(turned(axis, np.array([0.0, angle])), np.zeros((2, 3)))
         middle = interpolate_poses(ns(0, 4), ends, ns(1, 2, 3)).rotation
         np.testing.assert_allclose(middle @ middle.mT, np.tile(np.eye(3), (3, 1, 1)), atol=1e-14)

@@ -268,13 +268,14 @@ def test_the_largest_weighted_area_wins() -> None:
 
 
 def test_ties_go_to_the_lower_id_whatever_the_rounding() -> None:
-    """Equal areas, one of them in three pieces of awkward sizes."""
-    thirds = np.concatenate(
-        [rectangle([0.1 + i * 0.7 / 3, 0.1, 0.3], [0.7 / 3, 0, 0], [0, 0.1, 0]) for i in range(3)]
-    )
-    whole = rectangle([0.1, 0.1, 0.6], [0.7, 0, 0], [0, 0.1, 0])
+    """Equal areas, one of them in pieces, so that the sums differ in their last digits."""
+    wide = 0.7 / 7
+    strips = [rectangle([0.1 + i * wide, 0.1, 0.3], [wide, 0, 0], [0, 0.13, 0]) for i in range(7)]
+    pieces, whole = np.concatenate(strips), rectangle([0.1, 0.1, 0.6], [0.7, 0, 0], [0, 0.13, 0])
+    one, other = (surface_areas(t, ids(t), UNIT).area_m2[0] for t in (pieces, whole))
+    assert one != other and one == pytest.approx(other, rel=1e-13)
     for a, b in ((4, 6), (6, 4)):
-        assert label([(thirds, a), (whole, b)])[0, 0, 0] == 4
+        assert label([(pieces, a), (whole, b)])[0, 0, 0] == 4
 
 
 def test_labels_follow_from_the_areas() -> None:
