@@ -304,7 +304,10 @@ def expansion() -> dict[str, Any]:
     return {
         "version": "1.3",
         "node": [{"token": t, "x": float(x), "y": float(y)} for t, (x, y) in corners.items()],
-        "line": [{"token": "middle", "node_tokens": ["l", "m"]}],
+        "line": [
+            {"token": "middle", "node_tokens": ["l", "m"]},
+            {"token": "no nodes", "node_tokens": []},
+        ],
         "polygon": [
             {
                 "token": token, "exterior_node_tokens": list(nodes),
@@ -320,7 +323,10 @@ def expansion() -> dict[str, Any]:
         "stop_line": [{"token": "sl", "polygon_token": "strip"}],
         "carpark_area": [{"token": "ca", "polygon_token": "strip"}],
         "road_divider": [{"token": "rd", "line_token": "middle"}],
-        "lane_divider": [{"token": "ld", "line_token": "middle"}],
+        "lane_divider": [
+            {"token": "ld", "line_token": "middle"},
+            {"token": "nothing", "line_token": "no nodes"},
+        ],
         "lane": [
             {
                 "token": "right", "polygon_token": "lane1", "lane_type": "CAR",

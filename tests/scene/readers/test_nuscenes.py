@@ -231,6 +231,7 @@ def test_map_from_expansion_and_mask(tmp_path: Path) -> None:
     assert strip.holes[0][:, :2].tolist() == [[11, 8], [12, 8], [12, 9]]
     assert np.isnan(strip.exterior[:, 2]).all(), "heights are not recorded"
     assert road.lines["lane_divider"][0][:, :2].tolist() == [[0, 15], [40, 15]]
+    assert len(road.lines["lane_divider"]) == 1, "a line without nodes is passed over"
     lane, connector = road.lanes
     assert (lane.left_mark, lane.right_mark, lane.kind) == ("SINGLE_SOLID_WHITE", "", "vehicle")
     assert lane.successors == ("turn",) and len(lane.right) == 0 and not lane.is_intersection

@@ -204,8 +204,9 @@ class _Geometry:
                 )
         lines = {
             layer: tuple(
-                self._line(record.line_token, f"{layer}[{i}].line_token")
+                line
                 for i, record in enumerate(self._by_token(layer).values())
+                if len(line := self._line(record.line_token, f"{layer}[{i}].line_token"))
             )
             for layer in _LINES
             if getattr(e, layer) is not None
@@ -253,10 +254,12 @@ class _Geometry:
         )
 
     def _line(self, token: str, field: str) -> Line:
+        """Empty where the map has a line without nodes: some published lines are so."""
         record = self.lines.get(token)
         if record is None:
             raise self._bad("no line has this token", field)
-        return self._points(record.node_tokens, 2, f"{field}: line {token}.node_tokens")
+        least = 2 if record.node_tokens else 0
+        return self._points(record.node_tokens, least, f"{field}: line {token}.node_tokens")
 
     def _border(self, segments: list[DividerSegment], field: str) -> Line:
         return self._points([s.node_token for s in segments], 0, field)
