@@ -9,7 +9,7 @@ from roadloom.errors import BadInput, NotRecorded
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.palette import colors_of
 from roadloom.sensors.rig import Rig
-from roadloom.viewer.bev import bev_picture, on_picture, path_in_ego
+from roadloom.viewer.bev import bev_picture, layer_picture, on_picture, path_in_ego
 from roadloom.viewer.colors import layer_colors
 from roadloom.viewer.ring import chosen_key, overlay, ring_picture, ring_rows
 from roadloom.viewer.voxels import voxel_picture
@@ -101,6 +101,17 @@ def test_view_from_above(make_clip, small_grid, origin) -> None:
 def test_places_on_the_picture(small_grid) -> None:
     spots = on_picture(np.array([[20.0, 20.0], [0.0, 0.0], [10.0, -5.0]]), small_grid, 10.0)
     np.testing.assert_allclose(spots, [[-0.5, -0.5], [199.5, 199.5], [249.5, 99.5]])
+
+
+def test_layout_is_turned_forward_up(make_clip, small_grid) -> None:
+    layout = make_clip()[0].layout(small_grid)
+    channels = np.zeros_like(layout.channels)
+    channels[0, 79, 79] = channels[8, 70, 10] = True
+    picture = layer_picture(replace(layout, channels=channels))
+    drawn = np.argwhere((picture != (18, 21, 27)).any(axis=-1)).tolist()
+    assert drawn == [[0, 0], [9, 69]]  # far left; ahead and to the right
+    np.testing.assert_array_equal(picture[0, 0], layer_colors()[0])
+    np.testing.assert_array_equal(picture[9, 69], layer_colors()[8])
 
 
 @pytest.mark.parametrize("origin", [0.0, 5e6])

@@ -7,6 +7,7 @@ import pytest
 
 from roadloom.geometry.box import CORNER_SIGNS
 from roadloom.scene.image import CameraImage
+from roadloom.sensors.camera import FisheyeCamera
 from roadloom.sensors.rig import Rig
 from roadloom.viewer.projection import (
     NEAR_M,
@@ -162,3 +163,28 @@ def test_nothing_to_draw(make_clip) -> None:
     assert len(box_lines(frame.boxes[[]], frame.world_from_ego, image).ends) == 0
     pixels, _, _ = project(np.zeros((0, 3)), frame.world_from_ego, image)
     assert pixels.shape == (0, 2)
+
+
+def test_a_fisheye_sees_to_the_side(make_clip, make_camera) -> None:
+    """Edges of a wide lens bend; each end lies where the lens itself puts a point of the box."""
+    lens = FisheyeCamera(width=160, height=160, fx=50.0, fy=50.0, cx=79.5, cy=79.5)
+    mount = replace(make_camera("FRONT", 0.0), camera=lens)
+    frame = make_clip(rig=Rig(name="wide", cameras=(mount,), lidars=()))[0]
+    image = frame.image("FRONT")
+    around = replace(frame.boxes[[0]], size=np.array([[30.0, 12.0, 6.0]]))
+    lines = box_lines(around, frame.world_from_ego, image)
+    assert len(lines.ends) > 40
+    assert np.isfinite(lines.ends).all()
+    box = at_time(around, image.time_ns)
+    share = np.linspace(-1, 1, 4001)
+    edges = [
+        np.stack(np.broadcast_arrays(*(share if i == axis else s for i, s in enumerate(signs))), -1)
+        for axis in range(3)
+        for signs in ((a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1))
+    ]
+    surface = box.pose.translation[0] + np.concatenate(edges) * around.size[0] / 2
+    floor = box.pose.translation[0] + [0, 0, -3] + share[:, None] * [15, 0, 0]
+    camera_from_ego = image.world_from_camera.inverse() @ frame.world_from_ego
+    pixels, _ = lens.project(camera_from_ego.apply(np.concatenate([surface, floor])))
+    for end in lines.ends.reshape(-1, 2):
+        assert np.nanmin(np.linalg.norm(pixels - end, axis=1)) < 0.5

@@ -101,7 +101,8 @@ def box_lines(
     ends, box = ends[order], box[order]
     samples = _samples(ends, image.mount.camera)
     pixels, _, _ = _seen_by(samples.reshape(-1, 3), image, ego)
-    return _pieces(pixels.reshape(-1, PIECES + 1, 2), box)
+    lines = _pieces(pixels.reshape(-1, PIECES + 1, 2), box)
+    return lines if isinstance(image.mount.camera, PinholeCamera) else _near(lines, image)
 
 
 def at_time(boxes: Boxes, time_ns: int) -> Boxes:
@@ -177,6 +178,16 @@ def _field_of_view(camera: PinholeCamera) -> tuple[float, float, float, float]:
         float(np.nanmin(x) - wide), float(np.nanmax(x) + wide),
         float(np.nanmin(y) - high), float(np.nanmax(y) + high),
     )  # fmt: skip
+
+
+def _near(lines: BoxLines, image: CameraImage) -> BoxLines:
+    """Leave out what a fisheye shows far outside its image.
+
+    Past the point behind the lens a line jumps to the other side, and would cross the picture.
+    """
+    size = np.array([image.mount.camera.width, image.mount.camera.height])
+    kept = ((lines.ends > -0.5 * size) & (lines.ends < 1.5 * size)).all(axis=(1, 2))
+    return BoxLines(ends=lines.ends[kept], box=lines.box[kept])
 
 
 def _samples(ends: np.ndarray, camera: Camera) -> np.ndarray:

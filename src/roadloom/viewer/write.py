@@ -31,7 +31,7 @@ from roadloom.viewer.colors import class_colors
 from roadloom.viewer.draw import Picture, ramp_colors, resized
 from roadloom.viewer.held import held
 from roadloom.viewer.options import ViewOptions
-from roadloom.viewer.page import Page, shown_grid
+from roadloom.viewer.page import Page
 from roadloom.viewer.projection import still_points
 from roadloom.viewer.ring import overlay, recorded_sweep, ring_picture
 from roadloom.viewer.voxels import voxel_picture
@@ -58,7 +58,8 @@ def write_view(clip: Clip, out_dir: str | Path, options: ViewOptions | None = No
     if options.film:
         need("av")
     clip = held(clip)
-    page, grid = Page(clip, options), shown_grid(clip, options)
+    page = Page(clip, options)
+    grid = page.grid
     pictures: list[Path] = []
 
     def one_pass() -> Iterator[Picture]:

@@ -11,6 +11,7 @@ function buildRing(place, redraw) {
       frame.type = "button";
       frame.className = "camera";
       frame.style.flex = `${width / height} 1 0`;
+      frame.style.setProperty("--ratio", width / height);
       frame.style.aspectRatio = `${width} / ${height}`;
       frame.setAttribute("aria-label", `${name}: enlarge`);
       frame.setAttribute("aria-pressed", "false");
