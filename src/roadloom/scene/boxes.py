@@ -48,7 +48,7 @@ class Boxes:
                 raise ValueError(f"{name} has {len(getattr(self, name))} rows, not {count}")
         if not (np.isfinite(self.size).all() and (self.size > 0).all()):
             raise ValueError("size must be finite and positive")
-        if not np.isfinite(self.pose.translation).all():
+        if not all(np.isfinite(a).all() for a in (self.pose.rotation, self.pose.translation)):
             raise ValueError("pose must be finite")
 
     @staticmethod

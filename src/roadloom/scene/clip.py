@@ -218,7 +218,9 @@ class Clip(Sequence):
         key = int(np.searchsorted(self.times_ns, time_ns))
         if key < len(self) and self.times_ns[key] == time_ns:
             return self[key]
-        return Frame(self, int(time_ns), None)
+        frame = Frame(self, int(time_ns), None)
+        _ = frame.world_from_ego  # refuses a moment off the path here, not at first use
+        return frame
 
     @property
     def occupancy_grids(self) -> tuple[VoxelGrid, ...]:

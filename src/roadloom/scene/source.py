@@ -36,6 +36,8 @@ class SourceName:
             return SourceName(kind, place, scene)
         if rest.endswith(":"):
             raise BadInput(f"{text!r} ends in an empty scene", field="SOURCE", remedy=remedy)
+        if rest.startswith(":"):
+            raise BadInput(f"{text!r} names no place", field="SOURCE", remedy=remedy)
         return SourceName(kind, rest, None)
 
 
