@@ -33,7 +33,7 @@ async function show(index) {
   state.index = index;
   el("time").value = index;
   const { seconds } = clip.frames[index], last = clip.frames.at(-1).seconds;
-  el("clock").textContent = `${seconds.toFixed(2)} / ${last.toFixed(2)} s · ${index + 1} of ${clip.frames.length}`;
+  el("clock").textContent = `${seconds.toFixed(2)} / ${last.toFixed(2)} s · ${index + 1}/${clip.frames.length}`;
   el("time").setAttribute("aria-valuetext", `${seconds.toFixed(2)} seconds`);
   const frame = await frameAt(index);
   if (state.index !== index) return; // the slider has moved on meanwhile

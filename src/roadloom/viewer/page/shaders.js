@@ -24,7 +24,8 @@ void main() {
   vec3 p = centimetres * 0.01;
   gl_Position = view * vec4(p, 1.0);
   gl_PointSize = clamp(size * 55.0 / gl_Position.w, 1.4, 4.5) * screen.x / 900.0 + 0.8;
-  float share = mode == 0 ? (p.z + 1.0) / 5.0 : mode == 1 ? length(p.xy) / 60.0 : intensity;
+  // Low and dim are blue, high and bright are yellow; near is yellow, as in the photographs.
+  float share = mode == 0 ? (4.0 - p.z) / 5.0 : mode == 1 ? length(p.xy) / 60.0 : 1.0 - intensity;
   tint = vec4(texture(ramp, vec2(clamp(share, 0.002, 0.998), 0.5)).rgb, 1.0);
   vec4 own = classColor(label);
   if (mode == 3) tint = own;
