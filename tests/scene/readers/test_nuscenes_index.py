@@ -15,7 +15,7 @@ from roadloom.scene.readers import nuscenes_index
 from roadloom.scene.readers.nuscenes_columns import load_tables
 from roadloom.scene.readers.nuscenes_index import Index
 from roadloom.scene.readers.nuscenes_tables import SampleData, read_rows
-from roadloom.scene.readers.nuscenes_tokens import NO_ROW, Tokens
+from roadloom.scene.readers.nuscenes_tokens import NO_ROW, Growing, Tokens
 
 ROOT = Root(keys=3)
 
@@ -211,3 +211,17 @@ def test_columns_are_mapped_not_read(folder: Path) -> None:
     index = Index.open(folder, VERSION)
     assert isinstance(index["record.translation"], np.memmap)
     assert not index["record.translation"].flags.writeable
+
+
+def test_a_column_read_in_parts_is_the_parts_joined() -> None:
+    rng = np.random.default_rng(2)
+    texts, vectors = Growing(), Growing()
+    parts = [rng.normal(size=(n, 3)) for n in (3, 1, 0, 40, 2, 7)]
+    words = [
+        np.array([b"x" * int(k) for k in rng.integers(1, 30, len(p))] or [], "S") for p in parts
+    ]
+    for part, word in zip(parts, words, strict=True):
+        vectors.add(part)
+        texts.add(word)
+    assert np.array_equal(vectors.whole(), np.concatenate(parts))
+    assert texts.whole().tolist() == [w for word in words for w in word.tolist()]

@@ -25,7 +25,7 @@ from roadloom.scene.readers.nuscenes_tables import (
     read_rows,
     table_path,
 )
-from roadloom.scene.readers.nuscenes_tokens import NO_ROW, Column, Table, Tokens
+from roadloom.scene.readers.nuscenes_tokens import NO_ROW, Column, Growing, Table, Tokens
 
 _PLAIN: Mapping[str, Mapping[str, str]] = {
     "sensor": {"channel": "S", "modality": "S"},
@@ -89,6 +89,10 @@ _LATE_TO_CHECK: Mapping[str, Mapping[str, str]] = {
 """Likewise, but needed only to say whether the tables agree with each other."""
 _OPTIONAL = frozenset({"prev", "next", "visibility_token"})
 """Links that may be empty."""
+_NOT_NAMED_AFTER = {"sample_data": ("ego_pose",)}
+"""Tables whose tokens nothing names once another is read: millions need not stay in memory."""
+_NO_TOKEN = frozenset({"ego_pose", "sample_data"})
+"""Tables whose tokens only serve to be found."""
 
 
 def load_tables(
@@ -113,6 +117,8 @@ def load_tables(
             late[name] |= links
     for name in TABLES:
         tables[name] = _load(folder, name, tables, late[name], complain, progress)
+        for used_up in _NOT_NAMED_AFTER.get(name, ()):
+            tables[used_up].tokens = Tokens(np.zeros(0, "S1"))
     for name, links in late.items():
         table = tables[name]
         for link, target in links.items():
@@ -131,7 +137,7 @@ def _load(
     path = table_path(folder, name)
     table = Table(name, path, np.zeros(0, np.int64), {})
     damaged = partial(table.damaged, complain)
-    pieces: dict[str, list[Column]] = {}
+    pieces: dict[str, Growing] = {}
     special = SPECIAL[name](tables) if name in SPECIAL else None
     if name not in MAY_BE_ABSENT or path.exists():
         for rows in read_rows(path, TABLES[name], damaged, progress):
@@ -143,29 +149,27 @@ def _load(
                 parts[link] = _column(rows, link, "S")
                 _follow(table, link, parts[link], tables[target], complain, parts)
             for key, part in parts.items():
-                pieces.setdefault(key, []).append(part)
+                pieces.setdefault(key, Growing()).add(part)
     if not pieces:
         if table.whole and name not in MAY_BE_EMPTY:
             complain(BadInput("holds no record", file=path, field="[0]", remedy=RESTORE))
         empty = Rows([], [])
-        pieces = {key: [part] for key, part in _parts(name, empty, late).items()}
-        pieces |= {link: [np.zeros(0, np.int32)] for link in _LINKS.get(name, {})}
+        parts = _parts(name, empty, late)
+        parts |= {link: np.zeros(0, np.int32) for link in _LINKS.get(name, {})}
         if special is not None:
-            more = special.columns(table, empty, complain)
-            pieces |= {key: [part] for key, part in more.items()}
-    for key in list(pieces):
-        table.columns[key] = _joined(pieces.pop(key))
+            parts |= special.columns(table, empty, complain)
+        table.columns = parts
+    else:
+        table.columns = {key: column.whole() for key, column in pieces.items()}
     table.number = table.columns.pop("number")
     table.tokens = Tokens(table.columns["token"])
     table.complain_of(
         table.tokens.repeated(), "token", "an earlier record has the same token", complain
     )
+    if name in _NO_TOKEN:
+        del table.columns["token"]
     check_values(table, complain)
     return table
-
-
-def _joined(parts: list[Column]) -> Column:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _parts(name: str, rows: Rows, late: Mapping[str, str]) -> dict[str, Column]:

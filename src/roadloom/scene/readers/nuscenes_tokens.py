@@ -16,6 +16,29 @@ MOST = 20
 """Problems told of one field of one table; the rest are counted."""
 
 
+class Growing:
+    """A column that is read in parts. Doubling one array holds far less than joining the parts
+    at the end, and leaves no holes in memory."""
+
+    def __init__(self) -> None:
+        self._column, self._count = np.zeros(0), 0
+
+    def add(self, part: Column) -> None:
+        if not self._count:
+            self._column = np.empty((0, *part.shape[1:]), part.dtype)
+        end = self._count + len(part)
+        dtype = np.promote_types(self._column.dtype, part.dtype)  # texts may become longer
+        if end > len(self._column) or dtype != self._column.dtype:
+            wider = np.empty((max(end, 2 * self._count), *part.shape[1:]), dtype)
+            wider[: self._count] = self._column[: self._count]
+            self._column = wider
+        self._column[self._count : end] = part
+        self._count = end
+
+    def whole(self) -> Column:
+        return self._column[: self._count]
+
+
 class Tokens:
     """The tokens of one table, sorted: finds the row that a token names."""
 
