@@ -7,6 +7,7 @@ the same bytes. ``docs/folder_format.md`` describes the files.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid
-from roadloom.io.atomic import atomic_folder, write_json
+from roadloom.io.atomic import atomic_folder
 from roadloom.io.image import encode_image
 from roadloom.io.npz import npz_bytes
 from roadloom.io.table import table_text
@@ -151,7 +152,8 @@ class _Writer:
             grids={name: grid_out(grid) for name, grid in grids.items()},
             attributes=meta.attributes,
         )
-        write_json(self.folder / CLIP_FILE, msgspec.to_builtins(about))
+        text = json.dumps(msgspec.to_builtins(about), indent=2, allow_nan=False)
+        self._write(CLIP_FILE, f"{_NUMBERS.sub(_one_line, text)}\n".encode())
 
     def _write(self, name: str, data: bytes) -> str:
         path = self.folder / name
@@ -226,6 +228,14 @@ class _Writer:
         path = f"occupancy/{name}/{key:06d}.npz"
         occupancy.to_npz(self.folder / path)
         return path
+
+
+_NUMBERS = re.compile(r"\[\n[-+0-9.eE,\s]+\n\s*\]")
+"""A list of numbers over several lines: no text in JSON holds a line break."""
+
+
+def _one_line(numbers: re.Match[str]) -> str:
+    return f"[{' '.join(numbers[0][1:-1].split())}]"
 
 
 def _or_none(read: Callable[[], Value]) -> Value | None:

@@ -1,10 +1,13 @@
 """Our own format: what is saved opens equal, always as the same bytes, whole or not at all."""
 
+import dataclasses
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +18,15 @@ import roadloom.scene.folder_writer
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import OCC3D
+from roadloom.scene.boxes import Boxes
 from roadloom.scene.clip import Clip
 from roadloom.scene.compare import clips_differ
+from roadloom.scene.folder_file import ClipFile
 from roadloom.scene.labels import LabelFolder
+from roadloom.scene.reader import EXTRA_IMAGES
 from roadloom.scene.readers.folder import _nearest
 from roadloom.scene.registry import open_reader
+from roadloom.scene.sweep import Sweep
 from roadloom.sensors.rig_yaml import rig_to_yaml
 
 
@@ -296,3 +303,27 @@ def test_neither_torch_nor_numba_is_loaded(saved: Path) -> None:
         "assert not {'torch', 'numba'} & sys.modules.keys()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_example_of_the_document_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "folder_format.md"
+    block = re.search(r"```python\n(.*?)```", page.read_text(), re.S)
+    assert block is not None
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(block[1], page.name, "exec"), names)  # our own text
+    assert names["image"].pixels.shape == (48, 64, 3)
+    assert names["boxes"].track_id.tolist() == ["car-7"]
+    _, reader = open_reader("folder:my_drive")
+    assert list(reader.problems(None, partial=False)) == []
+    names["clip"].save(tmp_path / "copy")
+    assert clips_differ(names["clip"], roadloom.open(f"folder:{tmp_path}/copy")[0]) == []
+
+
+def test_the_document_names_every_column_and_array() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "folder_format.md"
+    said = set(re.findall(r"`([\w/]+)`", page.read_text()))
+    fields = {f.name for f in dataclasses.fields(Sweep)} - {"world_from_ego", "origins"}
+    fields |= {f.name for f in dataclasses.fields(Boxes)} - {"class_id", "pose", "size", "velocity"}
+    fields |= set(ClipFile.__struct_fields__) | set(EXTRA_IMAGES)
+    assert fields <= said, fields - said
