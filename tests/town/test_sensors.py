@@ -11,8 +11,9 @@ from roadloom.geometry.pose import Pose
 from roadloom.scene.classes import class_id, class_name
 from roadloom.sensors.presets import preset
 from roadloom.sensors.rig import MountedLidar, Rig
+from roadloom.town.annotations import LEVELS
 from roadloom.town.camera_view import View
-from roadloom.town.caster import SKY, build_tree, cast
+from roadloom.town.caster import SKY, build_tree, cast, count_alone
 from roadloom.town.config import StreetConfig
 from roadloom.town.lidar_view import see
 from roadloom.town.plan import KERB_MM
@@ -247,16 +248,19 @@ def test_boxes_follow_their_things() -> None:
     """The box of a mover a key frame later is the box moved by its velocity."""
     reader = reader_of(SCENES[0])
     world_from_ego = reader.world.world_from_ego(reader.meta.key_times_ns)
-    first, second = reader.boxes(KEY), reader.boxes(KEY + 1)
+    yaw = reader.world.street_from_ego(reader.meta.key_times_ns).yaw
+    key = int(np.abs(yaw[:-1]).argmax())
+    assert abs(yaw[key]) > 2e-3  # turned, so that street and ego axes differ
+    first, second = reader.boxes(key), reader.boxes(key + 1)
     second_row = {track: row for row, track in enumerate(second.track_id)}
     moving = 0
     for row, track in enumerate(first.track_id):
         if track not in second_row:
             continue
         later = second_row[track]
-        a = world_from_ego[KEY].apply(first.pose.translation[row][None])[0]
-        b = world_from_ego[KEY + 1].apply(second.pose.translation[later][None])[0]
-        velocity = world_from_ego[KEY].rotate(first.velocity[row][None])[0]
+        a = world_from_ego[key].apply(first.pose.translation[row][None])[0]
+        b = world_from_ego[key + 1].apply(second.pose.translation[later][None])[0]
+        velocity = world_from_ego[key].rotate(first.velocity[row][None])[0]
         np.testing.assert_allclose(b - a, velocity * 0.5, atol=1e-6)
         moving += np.linalg.norm(velocity) > 0.5
         assert first.class_id[row] == second.class_id[later]
@@ -270,7 +274,8 @@ def test_boxes_follow_their_things() -> None:
 
 
 def test_visibility_is_the_share_of_pixels_that_nothing_hides() -> None:
-    """Counted a second way: semantic pixels of a thing, and a world of that thing alone."""
+    """Counted a second way: pixels that show a thing, and rays cast at that thing alone."""
+    assert LEVELS == (0.4, 0.6, 0.8)
     reader = reader_of(SCENES[0], image_scale=0.15)
     boxes = reader.boxes(KEY)
     views = [
@@ -282,9 +287,6 @@ def test_visibility_is_the_share_of_pixels_that_nothing_hides() -> None:
         seen = sum(
             int((reader.world.owner[v.hits.part[v.hits.part >= 0]] == thing).sum()) for v in views
         )
-        corners = np.zeros((8, 3))
-        corners[:, 2] = -1
-        corners[0, 2] = 1  # reaches behind the camera: every ray is tried
         alone = sum(_alone(view, thing) for view in views)
         share = seen / max(alone, 1)
         assert 0 <= share <= 1
@@ -293,8 +295,6 @@ def test_visibility_is_the_share_of_pixels_that_nothing_hides() -> None:
 
 
 def _alone(view: View, row: int) -> int:
-    from roadloom.town.caster import count_alone
-
     return count_alone(view.world.tables, row, view.origins, view.directions, view.time_s)
 
 
@@ -364,6 +364,22 @@ def test_other_rigs_see_the_same_world() -> None:
         see(reader.world, unknown, stamp_of(reader))
     blind = TownReader("val", 0, StreetConfig(rig=Rig(name="none", cameras=(), lidars=())))
     assert blind.meta.lidar is None and len(blind.boxes(KEY)) > 10
+
+
+def test_a_world_5000_km_away_gives_the_same_points_and_boxes() -> None:
+    near = build_world("val", 0)
+    far = World(plan=replace(near.plan, offset=(5_000_000_000, -3_000_000_000, 8_000)))
+    reader = reader_of(SCENES[0], image_scale=0.05)
+    lidar, stamp = reader.rig.lidars[0], stamp_of(reader)
+    first, second = see(near, lidar, stamp), see(far, lidar, stamp)
+    np.testing.assert_array_equal(first.points, second.points)
+    shift = second.world_from_ego.translation - first.world_from_ego.translation
+    expected = np.subtract(far.plan.offset, near.plan.offset) / 1000
+    np.testing.assert_allclose(shift, expected, atol=1e-8)
+    # Carried through the world, a point keeps its place to what float64 resolves out there.
+    world = second.world_from_ego.apply(second.points.astype(np.float64))
+    back = second.world_from_ego.inverse().apply(world)
+    assert np.abs(back - second.points).max() < 1e-6
 
 
 def test_heights_are_those_of_the_plan() -> None:

@@ -48,8 +48,10 @@ def test_touching_and_overlapping_boxes_show_the_surface_of_their_union() -> Non
     above = box("vehicle.car", (9, 9, 9), (500, 1500), (0, 1000), (1500, 2500))
     assert area_of(list(visible_faces([below, above]))) == pytest.approx(16 + 4)
     through = box("vehicle.car", (9, 9, 9), (500, 1500), (0, 1000), (600, 2500))
-    # The face at y = 0 is common to both: it counts once.
+    # The face at y = 0 is common to both: it counts once, as does one at the other side.
     assert area_of(list(visible_faces([below, through]))) == pytest.approx(16 + 4)
+    across = box("vehicle.car", (9, 9, 9), (500, 1500), (1000, 2000), (600, 2500))
+    assert area_of(list(visible_faces([below, across]))) == pytest.approx(16 + 4)
 
 
 @pytest.mark.parametrize("shape", [car, tree])
@@ -182,6 +184,7 @@ def test_thin_things_survive_beside_the_ground() -> None:
         assert (occupancy.labels[tuple(cell[mine].T)] == class_id(name)).mean() > 0.75, name
     weights = class_weights()
     assert weights[class_id("structure.pole")] == 4 and weights[class_id("human.adult")] == 4
+    assert MIN_AREA_FACES == 0.03
     assert weights[class_id("flat.road")] == 1 and weights[class_id("vehicle.car")] == 1
 
 

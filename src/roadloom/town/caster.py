@@ -172,7 +172,10 @@ def nearest(  # noqa: C901
     moving, spans, boxes, kerb, nodes, kids, member, stack, entered,
     ox, oy, oz, dx, dy, dz, t, far, any_will_do,
 ):  # fmt: skip
-    """Distance, part and face of the first hit nearer than ``far``, or of any such hit."""
+    """Distance, part and face of the first hit nearer than ``far``, or of any such hit.
+
+    One long function: a call that passes these arrays on costs as much as a box.
+    """
     best, part, face = ground_hit(kerb, ox, oy, oz, dx, dy, dz)
     if best > far:
         best, part, face = far, SKY, 0

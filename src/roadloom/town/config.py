@@ -1,7 +1,8 @@
 """What can be chosen about a town: the rig that drives through it, picture size, rates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from roadloom.sensors.presets import preset
 from roadloom.sensors.rig import Rig
 
 SPLITS = {"train": 64, "val": 16, "test": 16}
@@ -44,10 +45,6 @@ class StreetConfig:
 
     def scaled_rig(self) -> Rig:
         """The rig whose cameras give images of the chosen size."""
-        from dataclasses import replace
-
-        from roadloom.sensors.presets import preset
-
         rig = preset("nuscenes") if self.rig is None else self.rig
         if self.image_scale == 1:
             return rig

@@ -14,6 +14,7 @@ CLOTHES: tuple[Colour, ...] = (
     (134, 92, 140), (186, 120, 96),
 )  # fmt: skip
 WARNING: Colour = (224, 120, 24)
+YELLOWS: tuple[Colour, Colour] = ((226, 158, 28), (218, 176, 44))
 
 # Lowest and highest length, width, height [mm]: spreads as measured on real boxes.
 SIZES: dict[str, tuple[tuple[int, int], tuple[int, int], tuple[int, int]]] = {
@@ -84,9 +85,6 @@ def draw_works(dice: Dice, section: Section, crowd: Crowd, zebra: tuple[int, int
             colour=WARNING, heading=dice.pick(((1, 0), (-1, 0), (0, 1), (0, -1))),
             variant=dice.between(0, 3), attribute="pedestrian.standing")  # fmt: skip
     return things
-
-
-YELLOWS: tuple[Colour, Colour] = ((226, 158, 28), (218, 176, 44))
 
 
 def draw_parked(dice: Dice, section: Section, crowd: Crowd, zebra: tuple[int, int]) -> list[Thing]:

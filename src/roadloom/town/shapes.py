@@ -2,6 +2,7 @@
 
 A shape is a list of parts in the object's frame: x along its length, z up from its ground,
 origin in the middle of its footprint. Parts of one object may touch; they all turn together.
+The file is long because it is a catalogue: each function stands alone.
 """
 
 from collections.abc import Callable
