@@ -99,8 +99,8 @@ def test_boxes_without_a_track_are_never_matched() -> None:
 
 def test_all_else_is_that_of_the_nearer_side_and_counts_are_unknown() -> None:
     first, second = boxes_at(START, 0.0), boxes_at(START + STEP, 0.0)
-    for time, side in ((START + 1, first), (START + STEP // 2, first), (START + STEP - 1, second)):
-        found = between(time, 0.0, first, second)
+    for share, side in ((0.01, first), (0.5, first), (0.51, second), (0.99, second)):
+        found = between(START + round(share * STEP), 0.0, first, second)
         assert found.attribute.tolist() == side.attribute.tolist()
         assert (found.num_lidar_points == -1).all() and (found.num_radar_points == -1).all()
 

@@ -227,7 +227,7 @@ def test_a_clip_written_by_hand(tmp_path: Path) -> None:
     )
     for folder in ("lidars", "cameras"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "lidars/TOP.csv").write_text("time_ns,file\n100000000,a.npz\n600000000,\n")
+    (tmp_path / "lidars/TOP.csv").write_text("time_ns,file\n100000000,a.npz\n600000001,\n")
     (tmp_path / "cameras/CAM_FRONT.csv").write_text(
         "time_ns,file,x,y,z,qw,qx,qy,qz\n130000000,,1.3,0,0,2,0,0,0\n450000000,,4.5,0,0,2,0,0,0\n"
     )
@@ -235,7 +235,7 @@ def test_a_clip_written_by_hand(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", points=points, motion_compensated=True)
     clip = roadloom.open(f"folder:{tmp_path}")[0]
     assert clip.meta.source == f"folder:{tmp_path}"
-    assert clip.reader.records("TOP").key.tolist() == [0, 1]
+    assert clip.reader.records("TOP").key.tolist() == [0, -1]  # a nanosecond late
     assert clip.reader.records("CAM_FRONT").key.tolist() == [0, -1]
     assert clip[0].world_from_ego.translation.tolist() == [1.0, 0.0, 0.0]
     assert clip[0].image("CAM_FRONT").world_from_ego.translation.tolist() == [1.3, 0.0, 0.0]
@@ -276,6 +276,7 @@ def test_differences_are_named(clip: Clip, saved: Path) -> None:
         ("clip.json", ("arithmetic:here", "elsewhere"), "source"),
         ("ego.csv", (",0.", ",0.0"), "ego"),
         ("boxes/000000.csv", ("vehicle.parked", "vehicle.moving"), "boxes of key frame 0"),
+        ("keys.csv", (",0,0,0,\n", ",0,,0,\n"), "CAM_LEFT records"),
         ("map/map.json", ("nowhere", "here"), "map"),
         ("cameras/CAM_FRONT.csv", (",cameras/CAM_FRONT/000001.jpg", ","), "CAM_FRONT record 1"),
         ("lidars/TOP.csv", ("lidars/TOP/000001.npz", "lidars/TOP/000007.npz"), "TOP record 1"),
