@@ -4,6 +4,7 @@ folder -> clip_problems -> BadInput, one for each file at most
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ from roadloom.scene.reader import EXTRA_IMAGES
 from roadloom.scene.readers.folder import FolderClip
 
 
-def clip_problems(folder: Path, *, partial: bool) -> Iterator[BadInput]:
+def clip_problems(folder: Path, *, absent_is_fine: bool) -> Iterator[BadInput]:
     """Read everything and yield what is refused.
 
-    With ``partial`` sensor files that are absent are passed over; see ``absent_sensor_files``.
+    With ``absent_is_fine`` the sensor files that ``absent_sensor_files`` lists are passed over.
     """
     try:
         clip = FolderClip(folder)
@@ -26,11 +27,11 @@ def clip_problems(folder: Path, *, partial: bool) -> Iterator[BadInput]:
         return
     yield from _tried(clip.ego)
     for sensor in (*clip.meta.rig.camera_names, *clip.meta.rig.lidar_names):
-        broken = list(_tried(lambda sensor=sensor: clip.records(sensor)))  # type: ignore[misc]
+        broken = list(_tried(partial(clip.records, sensor)))
         yield from broken
         if not broken:
             for problem in _sensor_problems(clip, sensor):
-                if not (partial and isinstance(problem, MissingInput)):
+                if not (absent_is_fine and isinstance(problem, MissingInput)):
                     yield problem
     yield from _key_problems(clip)
     yield from _map_problems(clip)
@@ -68,17 +69,17 @@ def _reading(
     clip: FolderClip, sensor: str, index: int, column: str, *, camera: bool
 ) -> Callable[[], object]:
     if not camera:
-        return lambda: clip.sweep(sensor, index)
+        return partial(clip.sweep, sensor, index)
     if column == "file":
-        return lambda: clip.image(sensor, index)
-    return lambda: clip.extra_image(column, sensor, index)
+        return partial(clip.image, sensor, index)
+    return partial(clip.extra_image, column, sensor, index)
 
 
 def _key_problems(clip: FolderClip) -> Iterator[BadInput]:
     for key in range(len(clip.meta.key_times_ns)):
-        yield from _tried(lambda key=key: clip.boxes(key))  # type: ignore[misc]
+        yield from _tried(partial(clip.boxes, key))
         for grid in clip.occupancy_grids():
-            yield from _tried(lambda key=key, grid=grid: clip.occupancy(key, grid))  # type: ignore[misc]
+            yield from _tried(partial(clip.occupancy, key, grid))
 
 
 def _map_problems(clip: FolderClip) -> Iterator[BadInput]:

@@ -9,6 +9,7 @@ the same bytes. ``docs/folder_format.md`` describes the files.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial as bind
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,7 +68,7 @@ def save_clip(clip: Clip, folder: Path, *, partial: bool = False) -> None:
         )  # fmt: skip
     _check(clip)
     sensors = [*clip.rig.camera_names, *clip.rig.lidar_names]
-    found = {s: _or_none(lambda s=s: clip.reader.records(s)) for s in sensors}  # type: ignore[misc]
+    found = {s: _or_none(bind(clip.reader.records, s)) for s in sensors}
     records = {s: r for s, r in found.items() if r is not None}
     grids = _named(clip.occupancy_grids)
     total = sum(map(len, records.values())) + len(clip) * (1 + len(grids))
@@ -202,7 +203,7 @@ class _Writer:
         return tuple(
             kind
             for kind in EXTRA_IMAGES
-            if len(records) and _or_none(lambda kind=kind: extra(kind, camera, 0)) is not None  # type: ignore[misc]
+            if len(records) and _or_none(bind(extra, kind, camera, 0)) is not None
         )
 
     def _extra_image(self, kind: str, camera: str, index: int) -> str:
@@ -216,13 +217,13 @@ class _Writer:
         return self._write(name, npz_bytes(extra_image_arrays(kind, image)))
 
     def _boxes(self, key: int) -> str:
-        boxes = _or_none(lambda: self.clip.reader.boxes(key))
+        boxes = _or_none(bind(self.clip.reader.boxes, key))
         if boxes is None:
             return ""
         return self._write(f"boxes/{key:06d}.csv", table_text(boxes_table(boxes)).encode())
 
     def _occupancy(self, key: int, name: str, grid: VoxelGrid) -> str:
-        occupancy = _or_none(lambda: self.clip[key].occupancy(grid))
+        occupancy = _or_none(bind(self.clip[key].occupancy, grid))
         if occupancy is None:
             return ""
         path = f"occupancy/{name}/{key:06d}.npz"

@@ -100,7 +100,7 @@ class FolderSource(SourceReader):
         from roadloom.scene.folder_check import clip_problems
 
         for name in self.scenes if scene is None else (scene,):
-            yield from clip_problems(self.folder(name), partial=partial)
+            yield from clip_problems(self.folder(name), absent_is_fine=partial)
 
     def absent_files(self, scene: str | None) -> Iterator[str]:
         from roadloom.scene.folder_check import absent_sensor_files
