@@ -38,8 +38,14 @@ def clip_problems(folder: Path, *, absent_is_fine: bool) -> Iterator[BadInput]:
 
 
 def absent_sensor_files(folder: Path) -> Iterator[Path]:
-    """Images, depth, semantics and sweeps that tables name and the disk lacks."""
-    clip = FolderClip(folder)
+    """Images, depth, semantics and sweeps that tables name and the disk lacks.
+
+    Tables that cannot be read name nothing here: ``clip_problems`` says what is wrong with them.
+    """
+    try:
+        clip = FolderClip(folder)
+    except BadInput:
+        return
     for sensor in (*clip.meta.rig.camera_names, *clip.meta.rig.lidar_names):
         for index, column in _named_files(clip, sensor):
             path = clip.file(sensor, index, column)
@@ -51,7 +57,7 @@ def _named_files(clip: FolderClip, sensor: str) -> Iterator[tuple[int, str]]:
     """Record and column of every file that the table of a sensor names."""
     try:
         table = clip.table(sensor)
-    except NotRecorded:
+    except (NotRecorded, BadInput):
         return
     for column in ("file", *EXTRA_IMAGES):
         if column in table:

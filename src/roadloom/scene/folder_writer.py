@@ -62,6 +62,7 @@ def save_clip(clip: Clip, folder: Path, *, partial: bool = False) -> None:
         BadInput: the folder has something in it, or the clip holds what no file can.
         MissingInput: a sensor file of the clip is absent and ``partial`` is not set.
     """
+    folder = folder.absolute()  # "." has no name to put a temporary one beside
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise BadInput(
             "is there already and not empty", file=folder, remedy="name a new folder"

@@ -96,6 +96,15 @@ def test_nothing_of_the_folder_is_overwritten(clip: Clip, saved: Path) -> None:
     assert contents(saved.parent / "empty") == before
 
 
+def test_the_empty_folder_that_one_stands_in_will_do(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    clip.save(".")
+    assert clips_differ(clip, roadloom.open(f"folder:{tmp_path}/here")[0]) == []
+
+
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
 def test_a_save_that_is_stopped_leaves_nothing(
     clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]

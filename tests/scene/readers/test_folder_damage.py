@@ -477,6 +477,16 @@ def test_partial_forgives_absent_sensor_files_only(saved: Path) -> None:
     assert error.file == str(saved / "boxes/000000.csv")
 
 
+@pytest.mark.parametrize("name", ["clip.json", "keys.csv", "lidars/TOP.csv"])
+def test_absent_files_are_listed_as_far_as_tables_can_be_read(saved: Path, name: str) -> None:
+    _, reader = open_reader(f"folder:{saved}")
+    (saved / "cameras/CAM_FRONT/000001.jpg").unlink()
+    (saved / name).write_text("{")
+    expected = ["cameras/CAM_FRONT/000001.jpg"] if name == "lidars/TOP.csv" else []
+    assert list(reader.absent_files(None)) == expected
+    assert [e.file for e in reader.problems(None, partial=True)] == [str(saved / name)]
+
+
 def test_every_problem_is_found_in_one_go(saved: Path) -> None:
     for name in ("cameras/CAM_FRONT/000001.jpg", "lidars/TOP/000002.npz", "map/map.json"):
         (saved / name).write_bytes(b"x")
