@@ -85,7 +85,10 @@ def _open_stream(container, first, rate: Fraction, crf: int):  # type: ignore[no
     context.width, context.height, context.pix_fmt = width, height, "yuv420p"
     context.time_base = 1 / rate
     context.thread_count = THREADS
-    context.options = {"crf": str(crf), "preset": "medium", "flags": "+bitexact"}
+    # x264's macroblock tree reads beyond the picture's edge: with it, bytes differ run by run.
+    context.options = {
+        "crf": str(crf), "preset": "medium", "flags": "+bitexact", "x264-params": "mbtree=0",
+    }  # fmt: skip
     context.color_primaries, context.color_trc = _PRIMARIES_BT709, _TRANSFER_SRGB
     context.colorspace, context.color_range = _MATRIX_BT709, _RANGE_LIMITED
     return stream
