@@ -57,7 +57,7 @@ def read_mask(path: str | Path) -> UInt8[np.ndarray, "height width"]:
     """Decode a one-channel image, such as a map mask, as its raw values."""
     image = _open(path)
     try:
-        return np.asarray(image.convert("L"))
+        return np.asarray(image if image.mode == "L" else image.convert("L"))
     except _DECODING as error:
         raise _damaged(path, error) from error
 

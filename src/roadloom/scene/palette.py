@@ -54,6 +54,7 @@ _OF_GROUP = {
 }
 _OWN = {
     "marking.road_line": (248, 250, 246),
+    "flat.parking": (112, 120, 150),
     "nature.water": (96, 150, 190),
     "sky": (176, 212, 244),
     "unknown": (72, 74, 82),
