@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 import roadloom
 from roadloom.errors import NotRecorded
 from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid
 from roadloom.io.atomic import write_text
+from roadloom.io.progress import show_progress
 from roadloom.scene.classes import CLASS_HASH, UNKNOWN, class_name
 from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.layout import CHANNELS
@@ -46,7 +46,7 @@ def write_page(clip: Clip, path: str | Path, options: ViewOptions | None = None)
         BadInput: the clip has no key frame, or data of it is damaged.
     """
     page = Page(clip, options or ViewOptions())
-    for key in tqdm(page.keys, desc="page", unit="frame", delay=2, disable=None, leave=False):
+    for key in show_progress(page.keys, desc="page", unit="frame"):
         page.add(clip[key])
     return page.write(path)
 

@@ -16,13 +16,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from roadloom.errors import NotRecorded
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.extras import need
 from roadloom.io.image import write_image
 from roadloom.io.ply import PointCloud, write_ply
+from roadloom.io.progress import show_progress
 from roadloom.io.video import write_video
 from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.occupancy import Occupancy
@@ -65,7 +65,7 @@ def write_view(clip: Clip, out_dir: str | Path, options: ViewOptions | None = No
     def one_pass() -> Iterator[Picture]:
         """Every frame is read once, for page, pictures and film together."""
         keys = range(len(clip)) if options.film else page.keys
-        for key in tqdm(keys, desc="view", unit="frame", delay=2, disable=None, leave=False):
+        for key in show_progress(keys, desc="view", unit="frame"):
             frame = clip[key]
             if key in page.keys:
                 page.add(frame)

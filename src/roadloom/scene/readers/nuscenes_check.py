@@ -14,9 +14,10 @@ import numpy as np
 
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.io.image import read_image, read_mask
+from roadloom.io.progress import show_progress
 from roadloom.io.read import read_bytes
 from roadloom.scene.readers.nuscenes_columns import load_tables
-from roadloom.scene.readers.nuscenes_index import bar_class, progress_bar
+from roadloom.scene.readers.nuscenes_index import progress_bar
 from roadloom.scene.readers.nuscenes_lidar import read_labels, read_points
 from roadloom.scene.readers.nuscenes_map import expansion_path, read_map
 from roadloom.scene.readers.nuscenes_tables import Complain
@@ -52,7 +53,7 @@ def problems(source: "NuScenesSource", scene: str | None, *, partial: bool) -> I
         yield MissingInput(f"no scene {scene!r}", file=source.place, field="SCENE")
         return
     maps: set[tuple[str, str | None]] = set()
-    for name in bar_class()(names, desc="checking files", unit="scene", delay=2.0, leave=False):
+    for name in show_progress(names, desc="checking files", unit="scene"):
         try:
             clip = source.open_scene(name)
         except BadInput as error:

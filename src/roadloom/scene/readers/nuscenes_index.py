@@ -20,7 +20,6 @@ another version, is noticed by the manifest and the index is built again.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
@@ -32,6 +31,7 @@ from filelock import FileLock
 from roadloom.errors import BadInput
 from roadloom.io.atomic import atomic_folder, write_json
 from roadloom.io.cache import cache_folder
+from roadloom.io.progress import show_progress
 from roadloom.scene.readers.nuscenes_columns import load_tables
 from roadloom.scene.readers.nuscenes_tables import TABLES, table_path
 from roadloom.scene.readers.nuscenes_tokens import NO_ROW, Table
@@ -150,21 +150,8 @@ def progress_bar(tables: Path, what: str) -> Iterator[Callable[[int], object]]:
     """A bar on stderr over the bytes of all tables, shown after two seconds."""
     paths = [table_path(tables, table) for table in TABLES]
     total = sum(path.stat().st_size for path in paths if path.exists())
-    with bar_class()(
-        total=total, desc=what, unit="B", unit_scale=True, delay=2.0, leave=False
-    ) as bar:
+    with show_progress(total=total, desc=what, unit="B", unit_scale=True) as bar:
         yield bar.update
-
-
-@lru_cache
-def bar_class() -> Any:
-    """tqdm's bar without its watching thread, which would live on into forked workers."""
-    from tqdm import tqdm
-
-    class Bar(tqdm):
-        monitor_interval = 0
-
-    return Bar
 
 
 def _columns(tables: dict[str, Table]) -> Iterator[tuple[str, np.ndarray]]:
