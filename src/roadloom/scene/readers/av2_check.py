@@ -13,6 +13,7 @@ import numpy as np
 
 from roadloom.errors import BadInput, MissingInput, UnknownClass
 from roadloom.io.image import check_image
+from roadloom.io.progress import show_progress
 from roadloom.io.read import RESTORE
 from roadloom.scene.class_maps import ids_from
 from roadloom.scene.readers import av2_tables as tables
@@ -189,7 +190,8 @@ def _files_in(
     span: tuple[int, int] | None,
     look: Callable[[Path], Iterator[BadInput]],
 ) -> Iterator[BadInput]:
-    for file in sorted(folder.glob(f"*{suffix}")) if folder.is_dir() else []:
+    found = sorted(folder.glob(f"*{suffix}")) if folder.is_dir() else []
+    for file in show_progress(found, desc=f"checking {folder.name}", unit="file"):
         try:
             time = tables.stamp_of(file)
         except BadInput as problem:
