@@ -11,6 +11,7 @@ import numpy as np
 
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.io.image import read_mask
+from roadloom.io.progress import show_progress
 from roadloom.scene.reader import EXTRA_IMAGES
 from roadloom.scene.readers.folder import FolderClip
 
@@ -67,7 +68,8 @@ def _named_files(clip: FolderClip, sensor: str) -> Iterator[tuple[int, str]]:
 
 def _sensor_problems(clip: FolderClip, sensor: str) -> Iterator[BadInput]:
     camera = sensor in clip.meta.rig.camera_names
-    for index, column in _named_files(clip, sensor):
+    files = list(_named_files(clip, sensor))
+    for index, column in show_progress(files, desc=f"checking {sensor}", unit="file"):
         yield from _tried(_reading(clip, sensor, index, column, camera=camera))
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from tqdm import tqdm
 
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid
 from roadloom.io.atomic import atomic_folder
 from roadloom.io.image import encode_image
 from roadloom.io.npz import npz_bytes
+from roadloom.io.progress import show_progress
 from roadloom.io.table import table_text
 from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.clip import Clip
@@ -41,8 +41,6 @@ from roadloom.scene.folder_tables import boxes_table, pose_table
 from roadloom.scene.reader import EXTRA_IMAGES, Records
 from roadloom.sensors.rig_yaml import rig_to_yaml
 
-SLOW_S = 2.0
-"""A progress bar appears on what takes longer."""
 RESERVED = ("time_ns", "boxes")
 """Columns of keys.csv that no sensor may be called."""
 
@@ -75,7 +73,7 @@ def save_clip(clip: Clip, folder: Path, *, partial: bool = False) -> None:
     total = sum(map(len, records.values())) + len(clip) * (1 + len(grids))
     with (
         atomic_folder(folder) as temporary,
-        tqdm(total=total, delay=SLOW_S, desc=f"saving {clip.scene_id}", unit="file") as progress,
+        show_progress(total=total, desc=f"saving {clip.scene_id}", unit="file") as progress,
     ):
         writer = _Writer(clip, temporary, partial=partial, done=progress.update)
         for sensor in records:
