@@ -348,7 +348,7 @@ def real_root() -> Path | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--devkit-python", default=sys.executable)
+    parser.add_argument("--devkit-python", default=os.environ.get("DEVKIT_PYTHON", sys.executable))
     parser.add_argument("--scenes", type=int, default=850, help="850 is the size of trainval")
     parser.add_argument("--rounds", type=int, default=20, help="readings of the key frame")
     options = parser.parse_args()

@@ -1,13 +1,12 @@
 """How fast town-v0 makes a key frame: ``python benchmarks/town_v0.py [--scene 0]``.
 
-Prints seconds of processor time, best of three, and of the wall clock for a whole key frame.
+One JSON line per figure: seconds of processor time of one thread, best of three.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable
-
-import numpy as np
 
 import roadloom
 from roadloom.geometry.voxel_grid import OCC3D
@@ -43,10 +42,10 @@ def main() -> None:
 
     start = time.perf_counter()
     clip = roadloom.open("town-v0:val")[scene]
-    print(f"open a scene: {time.perf_counter() - start:.3f} s")
+    tell("open a scene", wall_s=time.perf_counter() - start)
     start = time.perf_counter()
     whole_frame(clip[0])
-    print(f"first key frame, compiling or loading kernels: {time.perf_counter() - start:.2f} s")
+    tell("first key frame, kernels compiled or loaded", wall_s=time.perf_counter() - start)
 
     reader = clip.reader
     assert isinstance(reader, TownReader)
@@ -54,23 +53,22 @@ def main() -> None:
     stamp = int(clip.times_ns[5])
     camera, lidar = rig.cameras[0], rig.lidars[0]
     view = View.of(world, camera, stamp)
-    rays = len(view.origins)
-    print(f"{len(world.plan.things)} objects, {len(world.tables.boxes)} boxes; one thread")
-    rows = {
-        f"rays of one image, {camera.camera.width} x {camera.camera.height}": lambda: View.of(
-            world, camera, stamp
-        ),
-        "its colours, edges with 9 rays": lambda: view.pixels(3),
-        "one sweep, rolling time": lambda: see(world, lidar, stamp),
-        "occupancy 200 x 200 x 16": lambda: occupancy(world, stamp, OCC3D),
-    }
-    for name, action in rows.items():
-        print(f"{name}: {seconds(action):.3f} s")
-    print(f"rays a second: {rays / seconds(lambda: View.of(world, camera, stamp)) / 1e6:.2f} M")
+    size = f"{camera.camera.width} x {camera.camera.height}"
+    casting = seconds(lambda: View.of(world, camera, stamp))
+    tell(f"rays of one image, {size}", cpu_s=casting, mrays_per_s=len(view.origins) / casting / 1e6)
+    tell(f"colours of one image, {size}", cpu_s=seconds(lambda: view.pixels(3)))
+    tell(
+        "one sweep, rolling time", cpu_s=seconds(lambda: see(world, lidar, stamp)),
+        points=len(clip[5].lidar()),
+    )  # fmt: skip
+    tell("occupancy 200 x 200 x 16", cpu_s=seconds(lambda: occupancy(world, stamp, OCC3D)))
     keys = iter(range(6, 12))
-    print(f"whole key frame: {seconds(lambda: whole_frame(clip[next(keys)])):.2f} s")
-    points = np.array([len(clip[k].lidar()) for k in range(4)])
-    print(f"points a sweep: {points.mean():.0f}")
+    tell("whole key frame", cpu_s=seconds(lambda: whole_frame(clip[next(keys)])))
+
+
+def tell(case: str, **figures: float) -> None:
+    rounded = {name: round(value, 4) for name, value in figures.items()}
+    print(json.dumps({"benchmark": "town_v0", "case": case, **rounded}), flush=True)
 
 
 if __name__ == "__main__":
