@@ -1,6 +1,7 @@
 """Reading files that may be damaged: every failure is a ``BadInput`` that names the file."""
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,77 @@ from roadloom.errors import BadInput, MissingInput
 RESTORE = "restore the file from the original data set"
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether a regular file is there: no folder, pipe or device.
+
+    Raises:
+        BadInput: the system cannot tell: the name is too long, holds NUL, or is kept from us.
+    """
+    mode = _mode(path)
+    return mode is not None and stat.S_ISREG(mode)
+
+
+def is_dir(path: str | Path) -> bool:
+    """Whether a folder is there.
+
+    Raises:
+        BadInput: as for ``is_file``.
+    """
+    mode = _mode(path)
+    return mode is not None and stat.S_ISDIR(mode)
+
+
+def exists(path: str | Path) -> bool:
+    """Whether anything is there; a link that leads nowhere is not.
+
+    Raises:
+        BadInput: as for ``is_file``.
+    """
+    return _mode(path) is not None
+
+
+def regular_file(path: str | Path) -> Path:
+    """The path, once a regular file is known to be there; a pipe would be waited on for ever.
+
+    Raises:
+        MissingInput: nothing is there.
+        BadInput: a folder, pipe, socket or device, or as for ``is_file``.
+    """
+    mode = _mode(path)
+    if mode is None:
+        raise MissingInput("no such file", file=path, remedy=RESTORE)
+    if stat.S_ISDIR(mode):
+        raise BadInput("cannot be read: is a folder", file=path, remedy=RESTORE)
+    if not stat.S_ISREG(mode):
+        raise BadInput("cannot be read: is a pipe, socket or device", file=path, remedy=RESTORE)
+    return Path(path)
+
+
+def _mode(path: str | Path) -> int | None:
+    """Of what is there, links followed; None where nothing is."""
+    try:
+        return Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:  # ValueError: NUL, or half of a surrogate pair
+        what = error.strerror if isinstance(error, OSError) else error
+        shown = ascii(str(path))[1:-1]
+        raise BadInput(
+            f"cannot be looked up: {what}",
+            file=shown if len(shown) <= 200 else f"{shown[:200]}...",
+            remedy="name a path that the system can hold and that you may read",
+        ) from error  # fmt: skip
+
+
 def read_bytes(path: str | Path) -> bytes:
     """Read a whole file that must not be empty.
 
     Raises:
         MissingInput: it is not there.
-        BadInput: it is empty, a folder, or cannot be read.
+        BadInput: it is empty, a folder, pipe or device, or cannot be read.
     """
     try:
-        data = Path(path).read_bytes()
+        data = regular_file(path).read_bytes()
     except FileNotFoundError as error:
         raise MissingInput("no such file", file=path, remedy=RESTORE) from error
     except OSError as error:

@@ -7,6 +7,7 @@ line in ``registry.py``; ``docs/add_a_dataset.md`` walks through it.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,34 @@ from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.road_map import RoadMap
 from roadloom.scene.sweep import Sweep
 from roadloom.sensors.rig import Rig
+
+LONGEST_SCENE = 120
+"""Bytes of a scene's name: folders are called by it, and 255 is what file systems hold."""
+
+
+def check_scene_name(name: str, *, file: str | Path | None) -> str:
+    """The name of a scene, once it is known to be safe as one component of a path.
+
+    It becomes the SCENE of ``KIND:PLACE:SCENE`` and the name of folders that are written.
+
+    Raises:
+        BadInput: empty, too long, begins with a dot, or holds a slash, backslash, colon, blank,
+            control character or half of a surrogate pair.
+    """
+    fits = (
+        name.isprintable()  # no separators but the plain blank, no control, no surrogate
+        and not any(character in name for character in "/\\: ")
+        and not name.startswith(".")
+        and 0 < len(name.encode()) <= LONGEST_SCENE
+    )
+    if not fits:
+        shown = ascii(name[:40]) + ("..." if len(name) > 40 else "")
+        raise BadInput(
+            f"{shown} is no name of a scene", file=file, field="scene_id",
+            remedy=f"use 1 to {LONGEST_SCENE} bytes without slash, backslash, colon, blank and "
+            "control characters, and no dot in front",
+        )  # fmt: skip
+    return name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +74,7 @@ class ClipMeta:
     """Free facts as JSON values: description, location, weather, time of day, tokens."""
 
     def __post_init__(self) -> None:
+        check_scene_name(self.scene_id, file=self.source)
         if len(self.key_times_ns) and (np.diff(self.key_times_ns) <= 0).any():
             raise ValueError(f"key_times_ns of {self.scene_id} must rise")
 
