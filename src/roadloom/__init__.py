@@ -16,22 +16,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from roadloom.scene.source import Source
+    from roadloom.sensors.rig import Rig
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "open"]
 
 
-def open(source: str, labels: str | None = None) -> "Source":
+def open(source: str, labels: str | None = None, rig: "Rig | None" = None) -> "Source":
     """Open ``KIND:PLACE[:SCENE]`` and return its clips; see ``roadloom.scene.source``.
 
     Args:
         source: for example ``town-v0:val:3``, ``nuscenes:ROOT[@v1.0-mini][:scene-0061]``,
             ``av2:LOG`` or ``folder:DIR``. Only a last part without a slash is a scene.
         labels: a folder of labels to attach (occupancy per key frame).
+        rig: the vehicle to drive through a world that is made when asked (``town-v0``), such as
+            ``roadloom.sensors.rig_yaml.rig_from_yaml`` reads; recordings refuse it.
 
     Raises:
         BadInput: the name or what it points to is wrong; the error names the remedy.
     """
     from roadloom.scene.registry import open_source
 
-    return open_source(source, labels=labels)
+    return open_source(source, labels=labels, rig=rig)

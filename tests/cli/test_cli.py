@@ -34,10 +34,10 @@ def test_flags_do_not_grow_unseen() -> None:
 
     flags = {name: {f.name for f in fields(kind)} - {"debug"} for name, kind in COMMANDS.items()}  # type: ignore[arg-type]
     assert flags == {
-        "demo": {"out", "scene"},
-        "info": {"json"},
+        "demo": {"out", "scene", "rig"},
+        "info": {"source", "json"},
         "validate": {"source", "partial", "most"},
-        "view": {"source", "out", "all", "labels", "film", "max_frames", "image_width"},
+        "view": {"source", "out", "all", "labels", "rig", "film", "max_frames", "image_width"},
     }
 
 
@@ -60,6 +60,58 @@ def test_bad_sources_are_one_line_with_a_remedy(source: str, words: str, tmp_pat
     assert done.stderr.count("\n") == 1, done.stderr
     assert words in done.stderr and "remedy: " in done.stderr
     assert not (tmp_path / "out").exists(), "nothing is written for a source that does not open"
+
+
+@pytest.mark.parametrize("scene", ["99999", "-1", "1e3", "nowhere"])
+def test_validate_refuses_a_scene_that_is_not_there(scene: str) -> None:
+    done = run("validate", f"town-v0:val:{scene}")
+    assert done.returncode == 1
+    assert "no scene" in done.stdout and "is sound" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--image-width", "0"), ("--image-width", "100000"), ("--max-frames", "0")],
+    ids=" ".join,
+)
+def test_bad_options_are_one_line(flags: tuple[str, ...], tmp_path: Path) -> None:
+    done = run("view", "town-v0:val:0", "--out", str(tmp_path / "out"), *flags)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "unexpected" not in done.stderr, done.stderr
+
+
+def test_out_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    done = run("demo", "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert "unexpected" not in done.stderr and str(tmp_path / "out") in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+    code = "import sys; from roadloom.cli.main import main; main(sys.argv[1:])"
+    line = f"{sys.executable} -c '{code}' validate folder:{tmp_path} --most 100000 | true"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120)
+    assert done.stderr == ""
+
+
+def test_info_lists_the_scenes_of_a_source() -> None:
+    lines = run("info", "town-v0:val").stdout.splitlines()
+    assert len(lines) == 16 and lines[3].startswith("3  Clip(town-v0:val:3, 20 key frames")
+    scenes = json.loads(run("info", "town-v0:val", "--json").stdout)["scenes"]
+    assert scenes == [str(i) for i in range(16)]
+
+
+def test_another_rig_only_where_the_world_is_made(tmp_path: Path) -> None:
+    from roadloom.sensors.presets import preset
+    from roadloom.sensors.rig_yaml import rig_to_yaml
+
+    file = tmp_path / "rig.yaml"
+    file.write_text(rig_to_yaml(preset("av2")))
+    done = run("view", f"folder:{tmp_path}", "--rig", str(file), "--out", str(tmp_path / "out"))
+    assert done.returncode == 2 and "another rig" in done.stderr
+    file.write_text("roadloom_rig: 1\nname: broken\n")
+    done = run("demo", "--rig", str(file), "--out", str(tmp_path / "out"))
+    assert done.returncode == 2 and str(file) in done.stderr
 
 
 def test_debug_shows_the_traceback() -> None:

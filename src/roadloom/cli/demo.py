@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roadloom.cli.command import Command
-from roadloom.cli.view import tell
+from roadloom.cli.view import read_rig, tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +20,14 @@ class Demo(Command):
     """Folder for the results; created if missing."""
     scene: int = 0
     """Which scene of the validation split."""
+    rig: Path | None = None
+    """YAML of your own vehicle; the six-camera rig of nuScenes by default."""
 
     def run(self) -> int:
         import roadloom
         from roadloom.viewer.write import ViewOptions, write_view
 
-        clip = roadloom.open(f"town-v0:val:{self.scene}")[0]
+        clip = roadloom.open(f"town-v0:val:{self.scene}", rig=read_rig(self.rig))[0]
         sys.stderr.write(f"{clip}\n")
         tell(self.out, write_view(clip, self.out, ViewOptions()))
         return 0

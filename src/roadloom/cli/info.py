@@ -11,7 +11,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from roadloom import __version__
 from roadloom.cli.command import Command
@@ -25,17 +27,34 @@ CORE = ("numpy", "torch", "numba", "pillow", "msgspec", "tyro", "jaxtyping")
 
 @dataclass(frozen=True, kw_only=True)
 class Info(Command):
-    """Say which versions, devices and optional parts this installation has.
+    """Say which versions, devices and optional parts there are; or what a source holds.
 
-    Paste its output into a bug report. Example: roadloom info --json
+    Paste its output into a bug report.
+    Example: roadloom info --json; or roadloom info nuscenes:/data/nuscenes
     """
+
+    source: Annotated[str | None, tyro.conf.Positional] = None
+    """KIND:PLACE[:SCENE]: list its scenes instead."""
 
     json: bool = False
     """Print one JSON object instead of text."""
 
     def run(self) -> int:
+        if self.source is not None:
+            return self._list(self.source)
         facts = collect()
         sys.stdout.write(json.dumps(facts, indent=2) + "\n" if self.json else as_text(facts))
+        return 0
+
+    def _list(self, source: str) -> int:
+        import roadloom
+
+        opened = roadloom.open(source)
+        if self.json:
+            sys.stdout.write(json.dumps({"source": source, "scenes": opened.scenes}) + "\n")
+            return 0
+        for clip in opened:
+            sys.stdout.write(f"{clip.scene_id}  {clip}\n")
         return 0
 
 

@@ -1,5 +1,8 @@
 """Entry point: parse the command line, run one command, turn errors into one line."""
 
+import io
+import os
+import signal
 import sys
 from collections.abc import Callable
 from types import TracebackType
@@ -30,24 +33,45 @@ _ABOUT = (
 def main(arguments: list[str] | None = None) -> None:
     """Run ``roadloom``; exits 0 when all is well, 1 when data failed a check, 2 on errors."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments == ["--version"]:
-        sys.stdout.write(f"roadloom {__version__}\n")
-        return
-    command = tyro.extras.subcommand_cli_from_dict(
-        COMMANDS, prog="roadloom", description=_ABOUT, args=arguments or ["--help"]
-    )
-    if not command.debug:
-        sys.excepthook = _one_line
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot write
     try:
-        sys.exit(command.run())
-    except RoadloomError as error:
-        if command.debug:
-            raise
-        sys.stderr.write(f"roadloom: {error}\n")
-        sys.exit(2)
+        sys.exit(_run(arguments))
+    except BrokenPipeError:  # the reader of our output left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except KeyboardInterrupt:
         sys.stderr.write("roadloom: interrupted; nothing half-written was kept\n")
         sys.exit(130)
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        sys.stdout.write(f"roadloom {__version__}\n")
+        return 0
+    command = tyro.extras.subcommand_cli_from_dict(
+        COMMANDS, prog="roadloom", description=_ABOUT, args=arguments or ["--help"]
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidy up as after Ctrl-C
+    if command.debug:
+        return command.run()
+    sys.excepthook = _one_line
+    try:
+        status = command.run()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        raise
+    except RoadloomError as error:
+        sys.stderr.write(f"roadloom: {error}\n")
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(
+            f"roadloom: {name}{error.strerror or error} (remedy: check that the path exists, is "
+            "of the right kind and may be written, and that the disk is not full)\n"
+        )
+    return 2
 
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from itertools import islice
 from typing import Annotated
 
 import tyro
@@ -26,11 +25,15 @@ class Validate(Command):
     """How many lines of each kind to print; all are counted."""
 
     def run(self) -> int:
-        from roadloom.errors import RoadloomError
+        from roadloom.errors import BadInput, RoadloomError
         from roadloom.scene.registry import open_reader
+        from roadloom.scene.source import check_scene
 
+        if self.most < 0:
+            raise BadInput(f"{self.most} is negative", field="--most", remedy="give 0 or more")
         try:
             name, reader = open_reader(self.source)
+            check_scene(name, reader.scenes)
             problems = list(reader.problems(name.scene, partial=self.partial))
         except RoadloomError as error:
             problems, absent = [error], []  # type: ignore[list-item]
@@ -47,7 +50,7 @@ class Validate(Command):
 
 
 def _show(what: str, lines: list[str], most: int) -> None:
-    for line in islice(lines, most):
+    for line in lines[:most]:
         sys.stdout.write(f"{what}: {line}\n")
     if len(lines) > most:
         sys.stdout.write(f"... and {_count(len(lines) - most, what)} more (see --most)\n")

@@ -3,11 +3,14 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from roadloom.cli.command import Command
+
+if TYPE_CHECKING:
+    from roadloom.sensors.rig import Rig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,20 +28,21 @@ class View(Command):
     """Show every scene of the source."""
     labels: Path | None = None
     """Folder of labels to attach, as `roadloom.open(SOURCE, labels=DIR)` does."""
+    rig: Path | None = None
+    """YAML of your own vehicle, to drive through a source that is made when asked (town-v0)."""
     film: bool = True
     """Write an MP4 (needs the extra `video`)."""
     max_frames: int = 40
     """Key frames on the page; longer clips are thinned evenly, and the page says so."""
     image_width: int = 480
-    """Width [px] of the images on the page; the pictures beside it keep full size."""
+    """Longer side [px] of the images on the page; the pictures beside it keep full size."""
 
     def run(self) -> int:
         import roadloom
         from roadloom.viewer.write import ViewOptions, write_view
 
-        source = roadloom.open(
-            self.source, labels=None if self.labels is None else str(self.labels)
-        )
+        labels = None if self.labels is None else str(self.labels)
+        source = roadloom.open(self.source, labels=labels, rig=read_rig(self.rig))
         options = ViewOptions(
             film=self.film, max_frames=self.max_frames, image_width=self.image_width
         )
@@ -53,6 +57,16 @@ class View(Command):
             written = write_view(source.clip(scene), folder, options)
             tell(folder, written)
         return 0
+
+
+def read_rig(path: Path | None) -> "Rig | None":
+    """The rig of a YAML file, if one is named."""
+    if path is None:
+        return None
+    from roadloom.io.read import read_text
+    from roadloom.sensors.rig_yaml import rig_from_yaml
+
+    return rig_from_yaml(read_text(path), file=path)
 
 
 def tell(folder: Path, written: list[Path]) -> None:

@@ -14,7 +14,7 @@ Strings = np.ndarray
 VISIBILITY = {0: "unknown", 1: "0-40 %", 2: "40-60 %", 3: "60-80 %", 4: "80-100 %"}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Boxes:
     """Boxes in the ego frame of ``time_ns``. Unknown is NaN, -1, 0 or "" as each field says."""
 
@@ -88,6 +88,9 @@ class Boxes:
 
     def __len__(self) -> int:
         return len(self.class_id)
+
+    def __repr__(self) -> str:
+        return f"Boxes({len(self)} boxes at {self.time_ns} ns)"
 
     def __getitem__(self, rows: np.ndarray | slice | list[int]) -> "Boxes":
         """The boxes in ``rows`` (mask, indices or slice)."""

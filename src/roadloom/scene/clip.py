@@ -9,15 +9,17 @@
 Nothing is read until it is asked for. Nothing above this layer knows which data set it was.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from jaxtyping import Int64
 
-from roadloom.errors import BadInput, MissingInput, NotRecorded
+from roadloom.errors import BadInput, NotRecorded
 from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
@@ -28,89 +30,12 @@ from roadloom.scene.labels import LabelFolder
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.reader import EXTRA_IMAGES, ClipReader, Records
 from roadloom.scene.road_map import RoadMap
+from roadloom.scene.stream import NS_PER_S, Stream, Streams
 from roadloom.scene.sweep import Sweep
 from roadloom.sensors.rig import Rig
 
 if TYPE_CHECKING:
     from roadloom.scene.layout import Layout
-
-Item = TypeVar("Item")
-NS_PER_S = 1_000_000_000
-
-
-# A checker of types at run time looks into a ``Sequence[Item]`` by asking for items, which here
-# would read files; into a bare ``Sequence`` it does not.
-class Stream(Sequence, Generic[Item]):
-    """The records of one sensor in time order, read one by one when asked."""
-
-    def __init__(self, records: Records, read: Callable[[int], Item]) -> None:
-        self.records, self._read = records, read
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    @property
-    def times_ns(self) -> Int64[np.ndarray, " record"]:
-        return self.records.time_ns
-
-    @overload
-    def __getitem__(self, index: int) -> Item: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Item]: ...
-    def __getitem__(self, index: int | slice) -> Item | list[Item]:
-        if isinstance(index, slice):
-            return [self._read(i) for i in range(*index.indices(len(self)))]
-        return self._read(range(len(self))[index])
-
-    def __iter__(self) -> Iterator[Item]:
-        return map(self._read, range(len(self)))
-
-    def nearest(self, time_ns: int) -> int:
-        """The record nearest in time; of two equally near, the earlier."""
-        if not len(self):
-            raise NotRecorded("this sensor has no records")
-        after = int(np.searchsorted(self.times_ns, time_ns))
-        if after == 0:
-            return 0
-        if (
-            after == len(self)
-            or time_ns - self.times_ns[after - 1] <= self.times_ns[after] - time_ns
-        ):
-            return after - 1
-        return after
-
-    def window(self, time_ns: int, start_s: float, end_s: float) -> range:
-        """Records from ``start_s`` to ``end_s`` [s] around ``time_ns``, both ends included."""
-        if not start_s <= end_s:
-            raise BadInput(f"window from {start_s} to {end_s} s is empty", field="window")
-        low, high = (time_ns + round(s * NS_PER_S) for s in (start_s, end_s))
-        return range(
-            int(np.searchsorted(self.times_ns, low)),
-            int(np.searchsorted(self.times_ns, high, side="right")),
-        )
-
-
-class Streams(Mapping, Generic[Item]):
-    """One stream per sensor, opened when asked."""
-
-    def __init__(self, names: Sequence[str], open_stream: Callable[[str], Stream[Item]]) -> None:
-        self._names, self._open, self._opened = tuple(names), open_stream, {}  # type: ignore[var-annotated]
-
-    def __getitem__(self, name: str) -> Stream[Item]:
-        if name not in self._names:
-            raise MissingInput(
-                f"no sensor {name!r}", field="sensor",
-                remedy=f"use one of {', '.join(self._names) or 'none: there is no such sensor'}",
-            )  # fmt: skip
-        if name not in self._opened:
-            self._opened[name] = self._open(name)
-        return self._opened[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
 
 
 class Clip(Sequence):
@@ -178,17 +103,8 @@ class Clip(Sequence):
         return Streams(self.rig.lidar_names, self._sweep_stream)
 
     def _image_stream(self, camera: str) -> Stream[CameraImage]:
-        records, mount = self.reader.records(camera), self.rig.camera(camera)
-
-        def read(index: int) -> CameraImage:
-            return CameraImage(
-                mount=mount,
-                time_ns=int(records.time_ns[index]),
-                world_from_ego=records.world_from_ego[index],
-                read=partial(self.reader.image, camera, index),
-            )
-
-        return Stream(records, read)
+        records = self.reader.records(camera)
+        return Stream(records, partial(_image, self.reader, camera, records))
 
     def _sweep_stream(self, lidar: str) -> Stream[Sweep]:
         return Stream(self.reader.records(lidar), partial(self.reader.sweep, lidar))
@@ -197,13 +113,13 @@ class Clip(Sequence):
         return len(self.times_ns)
 
     @overload
-    def __getitem__(self, index: int) -> "Frame": ...
+    def __getitem__(self, number: int) -> "Frame": ...
     @overload
-    def __getitem__(self, index: slice) -> list["Frame"]: ...
-    def __getitem__(self, index: int | slice) -> "Frame | list[Frame]":
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        key = range(len(self))[index]
+    def __getitem__(self, number: slice) -> list["Frame"]: ...
+    def __getitem__(self, number: int | slice) -> "Frame | list[Frame]":
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        key = range(len(self))[number]
         return Frame(self, int(self.times_ns[key]), key)
 
     def __iter__(self) -> "Iterator[Frame]":
@@ -215,10 +131,17 @@ class Clip(Sequence):
         Raises:
             BadInput: the moment lies outside the recorded path.
         """
+        try:
+            time_ns = index(time_ns)
+        except TypeError as error:
+            raise BadInput(
+                f"{time_ns!r} is no whole number of nanoseconds", field="time_ns",
+                remedy="give an int: a float cannot hold nanoseconds of this century",
+            ) from error  # fmt: skip
         key = int(np.searchsorted(self.times_ns, time_ns))
         if key < len(self) and self.times_ns[key] == time_ns:
             return self[key]
-        frame = Frame(self, int(time_ns), None)
+        frame = Frame(self, time_ns, None)
         _ = frame.world_from_ego  # refuses a moment off the path here, not at first use
         return frame
 
@@ -242,6 +165,15 @@ class Clip(Sequence):
         from roadloom.scene.folder_writer import save_clip
 
         save_clip(self, Path(folder), partial=partial)
+
+
+def _image(reader: ClipReader, camera: str, records: Records, number: int) -> CameraImage:
+    return CameraImage(
+        mount=reader.meta.rig.camera(camera),
+        time_ns=int(records.time_ns[number]),
+        world_from_ego=records.world_from_ego[number],
+        read=partial(reader.image, camera, number),
+    )
 
 
 class Frame:
@@ -296,10 +228,10 @@ class Frame:
     def _record(self, sensor: str, stream: Stream[Any]) -> int:
         if self.key is None:
             return stream.nearest(self.time_ns)
-        index = int(stream.records.key[self.key])
-        if index < 0:
+        number = int(stream.records.key[self.key])
+        if number < 0:
             raise NotRecorded(f"key frame {self.key} has no record of it", field=sensor)
-        return index
+        return number
 
     @cached_property
     def boxes(self) -> Boxes:
@@ -307,6 +239,10 @@ class Frame:
 
         Between key frames every object that both neighbours hold is interpolated in the world;
         one that only a single neighbour holds is left out, as its path is unknown.
+
+        Raises:
+            NotRecorded: there are no boxes, or none between key frames: the moment lies outside
+                the annotated ones, or the source does not say which boxes are the same object.
         """
         if self.key is not None:
             return self.clip.reader.boxes(self.key)
@@ -316,6 +252,12 @@ class Frame:
                 f"{self.time_ns} ns lies outside the annotated key frames", field="boxes"
             )
         before, later = self.clip[after - 1], self.clip[after]
+        tracks = [*before.boxes.track_id.tolist(), *later.boxes.track_id.tolist()]
+        if tracks and not any(tracks):
+            raise NotRecorded(
+                "the source does not say which boxes are the same object", field="track_id",
+                remedy="ask for boxes at key frames",
+            )  # fmt: skip
         return boxes_between(
             before.boxes, before.world_from_ego, later.boxes, later.world_from_ego,
             self.time_ns, self.world_from_ego,
@@ -340,14 +282,20 @@ class Frame:
         return self.clip.labels.occupancy(self.clip.scene_id, self.time_ns, grid)
 
     def layout(self, grid: VoxelGrid) -> "Layout":
-        """UniScene's 18 bird's-eye-view channels on the floor of ``grid``."""
+        """UniScene's 18 bird's-eye-view channels on the floor of ``grid``.
+
+        Boxes or a map that were not recorded leave their channels empty, and the layout's
+        ``recorded`` says so.
+        """
         from roadloom.scene.layout import rasterise
 
-        try:
+        boxes: Boxes | None = None
+        road_map: RoadMap | None = None
+        with suppress(NotRecorded):
+            boxes = self.boxes
+        with suppress(NotRecorded):
             road_map = self.clip.map
-        except NotRecorded:
-            road_map = None  # the layout says which channels were recorded
-        return rasterise(self.boxes, road_map, self.world_from_ego, grid)
+        return rasterise(boxes, road_map, self.world_from_ego, grid)
 
     def extra_image(self, kind: str, camera: str) -> np.ndarray:
         """Depth or semantics of a camera, where the source knows them; see ``EXTRA_IMAGES``."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from roadloom.sensors.rig import MountedCamera
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CameraImage:
     """What one camera saw, and from where."""
 
@@ -26,6 +26,10 @@ class CameraImage:
     """The vehicle's pose at ``time_ns``, not at the frame's time."""
     read: Callable[[], UInt8[np.ndarray, "height width 3"]]
     """Decodes the image; ``pixels`` calls it once."""
+
+    def __repr__(self) -> str:
+        camera = self.mount.camera
+        return f"CameraImage({self.mount.name}, {camera.width}x{camera.height}, {self.time_ns} ns)"
 
     @cached_property
     def pixels(self) -> UInt8[np.ndarray, "height width 3"]:

@@ -8,6 +8,7 @@ from roadloom.errors import BadInput
 if TYPE_CHECKING:
     from roadloom.scene.reader import SourceReader
     from roadloom.scene.source import Source, SourceName
+    from roadloom.sensors.rig import Rig
 
 KINDS = {
     "town-v0": "roadloom.town.source:TownSource",
@@ -19,7 +20,7 @@ KINDS = {
 """KIND -> ``module:class``; the class is called with PLACE and imported only then."""
 
 
-def open_reader(source: str) -> "tuple[SourceName, SourceReader]":
+def open_reader(source: str, rig: "Rig | None" = None) -> "tuple[SourceName, SourceReader]":
     """Parse a source's name and open its reader, without asking whether the scene exists."""
     from roadloom.scene.source import SourceName
 
@@ -30,14 +31,23 @@ def open_reader(source: str) -> "tuple[SourceName, SourceReader]":
             field="SOURCE",
             remedy=f"use one of {', '.join(KINDS)}",
         )
-    module, _, reader = KINDS[name.kind].partition(":")
-    return name, getattr(import_module(module), reader)(name.place)
+    module, _, attribute = KINDS[name.kind].partition(":")
+    reader = getattr(import_module(module), attribute)
+    if rig is None:
+        return name, reader(name.place)
+    if not hasattr(reader, "with_rig"):
+        raise BadInput(
+            f"{name.kind} is recorded: it cannot be seen through another rig",
+            field="rig",
+            remedy="leave the rig out, or open a source that is made when asked, such as town-v0",
+        )
+    return name, reader.with_rig(name.place, rig)
 
 
-def open_source(source: str, labels: str | None = None) -> "Source":
-    """Open ``KIND:PLACE[:SCENE]``; ``labels`` is a folder of labels to attach."""
+def open_source(source: str, labels: str | None = None, rig: "Rig | None" = None) -> "Source":
+    """Open ``KIND:PLACE[:SCENE]``; see ``roadloom.open``."""
     from roadloom.scene.labels import LabelFolder
     from roadloom.scene.source import Source
 
-    name, reader = open_reader(source)
+    name, reader = open_reader(source, rig)
     return Source(name, reader, None if labels is None else LabelFolder.open(labels))

@@ -49,11 +49,7 @@ class Source(Sequence):  # bare, so that a checker of types at run time opens no
     ) -> None:
         self.name, self.reader, self.labels = name, reader, labels
         known = reader.scenes
-        if name.scene is not None and name.scene not in known:
-            raise MissingInput(
-                f"no scene {name.scene!r}; {summary(known)}", file=name.place, field="SCENE",
-                remedy="ask `roadloom validate` for the list, or leave the scene out",
-            )  # fmt: skip
+        check_scene(name, known)
         self.scenes = known if name.scene is None else (name.scene,)
 
     def __len__(self) -> int:
@@ -81,6 +77,15 @@ class Source(Sequence):  # bare, so that a checker of types at run time opens no
 
     def __repr__(self) -> str:
         return f"Source({str(self.name)!r}, {len(self)} scene{'s' * (len(self) != 1)})"
+
+
+def check_scene(name: SourceName, known: Sequence[str]) -> None:
+    """Raise MissingInput where the name asks for a scene that is not ``known``."""
+    if name.scene is not None and name.scene not in known:
+        raise MissingInput(
+            f"no scene {name.scene!r}; {summary(known)}", file=name.place, field="SCENE",
+            remedy=f"`roadloom info {name.kind}:{name.place}` lists the scenes",
+        )  # fmt: skip
 
 
 def summary(names: Sequence[str], most: int = 6) -> str:

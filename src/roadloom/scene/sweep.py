@@ -20,7 +20,7 @@ class LidarOrigin:
     ego_from_lidar: Pose
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Sweep:
     """Points in the ego frame of ``time_ns``."""
 
@@ -58,6 +58,10 @@ class Sweep:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def __repr__(self) -> str:
+        names = ", ".join(origin.name for origin in self.origins)
+        return f"Sweep({len(self)} points of {names} at {self.time_ns} ns)"
 
     def __getitem__(self, rows: np.ndarray | slice) -> "Sweep":
         """The points in ``rows`` (mask, indices or slice)."""

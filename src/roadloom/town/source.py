@@ -4,13 +4,14 @@ Nothing is stored: a reader is a split, an index and a config, and draws its wor
 The caster is imported with the first picture or sweep, since it brings numba.
 """
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from roadloom.errors import MissingInput
+from roadloom.errors import BadInput, MissingInput
 from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import OCC3D, VoxelGrid
@@ -20,7 +21,7 @@ from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader
 from roadloom.scene.road_map import RoadMap
 from roadloom.scene.sweep import Sweep
 from roadloom.sensors.rig import Rig
-from roadloom.town.config import NS_PER_S, SPLITS, StreetConfig
+from roadloom.town.config import EGO_MARGIN_NS, NS_PER_S, SPLITS, StreetConfig
 from roadloom.town.world import World, build_world
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 LICENCE = "Apache-2.0"
 EGO_HZ = 100
-EGO_MARGIN_NS = 200_000_000
-"""The path begins before the first key frame and ends after the last record by this much."""
 
 
 class TownSource(SourceReader):
@@ -43,14 +42,33 @@ class TownSource(SourceReader):
             )  # fmt: skip
         self.place, self.config = place, config or StreetConfig()
 
+    @classmethod
+    def with_rig(cls, place: str, rig: Rig) -> "TownSource":
+        """The same streets through the sensors of ``rig``, images at the rig's own size."""
+        return cls(place, StreetConfig(rig=rig, image_scale=1.0))
+
     @property
     def scenes(self) -> tuple[str, ...]:
         return tuple(str(i) for i in range(SPLITS[self.place]))
 
     def open_scene(self, scene: str) -> "TownReader":
-        if scene not in self.scenes:
-            raise MissingInput(f"no scene {scene!r}", file=self.place, field="SCENE")
+        self._check(scene)
         return TownReader(self.place, int(scene), self.config)
+
+    def problems(self, scene: str | None, *, partial: bool) -> Iterator[BadInput]:
+        """Nothing is stored, so nothing but the name of the scene can be wrong."""
+        if scene is not None:
+            try:
+                self._check(scene)
+            except MissingInput as error:
+                yield error
+
+    def _check(self, scene: str) -> None:
+        if scene not in self.scenes:
+            raise MissingInput(
+                f"no scene {scene!r}", file=f"town-v0:{self.place}", field="SCENE",
+                remedy=f"use a number from 0 to {len(self.scenes) - 1}",
+            )  # fmt: skip
 
 
 class TownReader(ClipReader):
