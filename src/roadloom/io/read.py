@@ -1,6 +1,8 @@
 """Reading files that may be damaged: every failure is a ``BadInput`` that names the file."""
 
 import json
+import math
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,9 @@ import numpy as np
 from roadloom.errors import BadInput, MissingInput
 
 RESTORE = "restore the file from the original data set"
+
+_LARGE = re.compile(r"[eE]\+?[0-9]{3}|[0-9]{300}")
+"""What every number beyond float64 holds."""
 
 
 def is_file(path: str | Path) -> bool:
@@ -100,7 +105,7 @@ def read_text(path: str | Path) -> str:
 
 
 def read_json(path: str | Path, *, nan: bool = False) -> Any:
-    """Strict JSON: NaN, Infinity and a key that an object holds twice are refused.
+    """Strict JSON: NaN, numbers beyond float64 and a key that is there twice are refused.
 
     With ``nan`` a bare NaN, which JSON does not know but many writers write, is read as such.
     """
@@ -109,6 +114,11 @@ def read_json(path: str | Path, *, nan: bool = False) -> Any:
         if nan and constant == "NaN":
             return float("nan")
         raise ValueError(f"{constant} is not JSON")
+
+    def finite(text: str) -> float:
+        if math.isinf(number := float(text)):
+            raise ValueError(f"{text[:40]} is beyond every float64")
+        return number
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
@@ -119,7 +129,13 @@ def read_json(path: str | Path, *, nan: bool = False) -> Any:
         return made
 
     try:
-        return json.loads(read_text(path), parse_constant=refuse, object_pairs_hook=unique)
+        text = read_text(path)
+        return json.loads(
+            text,
+            parse_float=finite if _LARGE.search(text) else None,  # None is many times faster
+            parse_constant=refuse,
+            object_pairs_hook=unique,
+        )
     except (ValueError, RecursionError) as error:
         if isinstance(error, BadInput):
             raise
