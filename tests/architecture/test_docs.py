@@ -1,6 +1,7 @@
-"""The documents hold: links lead somewhere, the README's first code block runs."""
+"""The documents hold: links lead somewhere, code runs, named things exist."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,24 @@ def test_every_command_in_the_readme_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert {"demo", "test"} <= targets
     assert all(re.search(rf"^{target}:", makefile, re.M) for target in targets)
+
+
+def architecture() -> str:
+    return (ROOT / "docs" / "architecture.md").read_text()
+
+
+def test_the_layers_of_the_architecture_page_are_those_that_are_guarded() -> None:
+    contract = re.search(r"layers = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.S)
+    assert contract is not None
+    lowest_first = re.findall(r'"roadloom\.(\w+)"', contract.group(1))[::-1]
+    listed = re.findall(r"^\| `(\w+)` \|", architecture(), re.M)
+    assert [name for name in listed if name != "roadloom"] == lowest_first
+    assert architecture().count("Eight layers") == 1 and len(lowest_first) == 8
+
+
+def test_every_public_name_exists() -> None:
+    rows = re.findall(r"^\| `(roadloom[\w.]*)`(?:, for readers)? \| (.*) \|$", architecture(), re.M)
+    assert len(rows) > 30
+    for module, names in rows:
+        for name in re.findall(r"`(\w+)`", names):
+            assert hasattr(import_module(module), name), f"{module} has no {name}"

@@ -6,11 +6,13 @@ import pickle
 import re
 import sys
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.contracts import test_readers
 
 import roadloom
 from roadloom.errors import BadInput, MissingInput, NotRecorded
@@ -121,7 +123,36 @@ def test_the_example_can_be_validated(drives: Path) -> None:
 )
 def test_the_example_names_damage(drives: Path, old: str, new: str, field: str) -> None:
     file = drives / "monday" / "drive.json"
-    file.write_text(file.read_text().replace(old, new))
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new, 1))
     (problem,) = roadloom.open(f"mydrives:{drives}").reader.problems(None, partial=False)
     assert isinstance(problem, BadInput)
     assert (problem.file, problem.field) == (str(file), field)
+
+
+def test_a_truncated_sweep_is_a_problem(drives: Path) -> None:
+    (drives / "monday" / "2.bin").write_bytes(b"short")
+    (problem,) = roadloom.open(f"mydrives:{drives}").reader.problems("monday", partial=True)
+    assert problem.file == str(drives / "monday" / "2.bin")
+
+
+CONTRACT = {
+    name: test
+    for name, test in vars(test_readers).items()
+    if name.startswith("test_")
+    and {"source", "clip"} & set(signature(test).parameters)
+    and "opened" not in signature(test).parameters  # watches the whole process
+}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_the_example_keeps_the_contract(name: str, drives: Path, tmp_path: Path) -> None:
+    source = roadloom.open(f"mydrives:{drives}")
+    given = {"source": source, "clip": source[0], "tmp_path": tmp_path}
+    CONTRACT[name](**{what: given[what] for what in signature(CONTRACT[name]).parameters})
+
+
+def test_the_page_says_how_to_join_the_contract() -> None:
+    text = PAGE.read_text()
+    assert "`SOURCES` of `tests/contracts/test_readers.py`" in text
+    assert test_readers.SOURCES["av2 made"] is test_readers._av2  # a name and a function, as shown
