@@ -31,7 +31,8 @@ def annotate(
     Points are counted as nuScenes does: those of the key frame's sweeps, each where it was
     measured, against the box where it is at ``time_ns``. Visibility is the share of the pixels
     that would show the object, were it alone, which do show it, over all cameras; objects that
-    no pixel would show have the lowest level.
+    no pixel would show have the lowest level. Unknown are points without a LiDAR, those of a
+    radar, as no rig has one, and visibility without a camera.
     """
     ego_from_street = world.street_from_ego(np.array([time_ns], np.int64))[0].inverse()
     poses = world.street_from_object(world.second(time_ns))
@@ -55,12 +56,14 @@ def annotate(
         attribute=_text(t.attribute for t in things),
         visibility=_visibility(rows, corners(street_from_box[rows], size[rows]), views),
         num_lidar_points=_points(pose, size[rows], sweeps),
-        num_radar_points=np.zeros(len(rows), np.int32),
+        num_radar_points=np.full(len(rows), -1, np.int32),
         token=_text(f"{world.plan.split}-{world.plan.index}-{key}-{row:03d}" for row in rows),
     )
 
 
 def _points(pose: Pose, size: np.ndarray, sweeps: Sequence[Sweep]) -> Int32[np.ndarray, " box"]:
+    if not sweeps:
+        return np.full(len(size), -1, np.int32)
     count = np.zeros(len(size), np.int64)
     for sweep in sweeps:
         count += points_in_boxes_count(sweep.points, pose, size)
@@ -70,6 +73,8 @@ def _points(pose: Pose, size: np.ndarray, sweeps: Sequence[Sweep]) -> Int32[np.n
 def _visibility(
     rows: np.ndarray, outline: np.ndarray, views: Sequence[View]
 ) -> UInt8[np.ndarray, " box"]:
+    if not views:
+        return np.zeros(len(rows), np.uint8)
     seen, alone = np.zeros(len(rows)), np.zeros(len(rows))
     for view in views:
         seen += view.object_pixels()[rows]

@@ -12,6 +12,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64, UInt8
 
+from roadloom.geometry.box import CORNER_SIGNS, EDGES
+from roadloom.sensors.camera import PinholeCamera
 from roadloom.sensors.rig import MountedCamera
 from roadloom.town.caster import SKY, Hits, Tree, build_tree, cast, count_alone
 from roadloom.town.ground import class_of_hits
@@ -20,6 +22,10 @@ from roadloom.town.world import World
 
 BRIGHTEST = 3.5
 """Samples are clamped to this before they are averaged, so that no glint keeps its stairs."""
+FASTEST_M_S = 25.0
+"""No two things in a town, the ego among them, near each other faster."""
+PIECES = 16
+"""An edge of a box is looked up at so many steps."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,7 +75,11 @@ class View:
 
     @cached_property
     def depth(self) -> Float32[np.ndarray, "height width"]:
-        """Metres along the camera's axis; infinite where nothing is hit."""
+        """Metres along the camera's axis; infinite where nothing is hit.
+
+        A lens that sees past 90 degrees shows things behind its own plane: their depth is
+        negative, and 0 in that plane.
+        """
         axis = self.mount.camera.rays()[0][self.valid][:, 2]
         depth = np.full(self.valid.shape, np.inf, np.float32)
         hit = self.hits.part != SKY
@@ -103,21 +113,57 @@ class View:
             @ self.mount.ego_from_camera
         ).inverse()
         near = camera_from_street.apply(corners)
-        if (near[:, 2] <= 0).all():
-            return 0
         rays = self._rays_around(near)
+        if not len(rays):
+            return 0
         return count_alone(
             self.world.tables, row, self.origins[rays], self.directions[rays], self.time_s[rays]
         )
 
     def _rays_around(self, corners: Float[np.ndarray, "8 3"]) -> Int64[np.ndarray, " ray"]:
-        """Rays whose pixel lies in the rectangle around projected corners; else all of them."""
-        pixels, _ = self.mount.camera.project(corners)
+        """Rays that may meet what the corners hold, in the camera frame of the first row: those
+        in a rectangle around its outline; else all of them."""
+        camera = self.mount.camera
+        if self.mount.row_time_ns:
+            far = (corners.max(axis=0) - corners.min(axis=0)) / 2
+            far += FASTEST_M_S * abs(self.mount.row_time_ns) * 1e-9 * camera.height
+            middle = (corners.max(axis=0) + corners.min(axis=0)) / 2
+            corners = middle + CORNER_SIGNS * far
+        nothing, everything = np.zeros(0, np.int64), np.arange(len(self.origins))
+        if isinstance(camera, PinholeCamera):
+            if (corners[:, 2] <= 0).all():
+                return nothing
+            if (corners[:, 2] <= 0.5).any():
+                return everything
+        else:
+            middle = corners.mean(axis=0)
+            distance = float(np.sqrt((middle**2).sum()))
+            radius = float(np.sqrt(((corners - middle) ** 2).sum(axis=1).max()))
+            if distance <= radius:
+                return everything
+            angle, half = np.arccos(middle[2] / distance), np.arcsin(radius / distance)
+            if angle - half > camera.limit_rad:
+                return nothing
+            if angle + half > camera.limit_rad or angle + half >= np.pi:
+                return everything  # part of its outline has no pixel
+        return self._rays_in_rectangle(corners, everything)
+
+    def _rays_in_rectangle(
+        self, corners: Float[np.ndarray, "8 3"], otherwise: Int64[np.ndarray, " ray"]
+    ) -> Int64[np.ndarray, " near"]:
+        """Rays in the rectangle around a box's edges, which a lens may bend."""
+        ends = corners[EDGES]
+        share = np.linspace(0, 1, PIECES + 1)[:, None]
+        edges = ends[:, :1] + share * (ends[:, 1:] - ends[:, :1])
+        pixels, _ = self.mount.camera.project(edges)
+        if not np.isfinite(pixels).all():
+            return otherwise
+        # Between two samples an edge leaves their line by less than it bends over both.
+        bend = float(abs(np.diff(pixels, n=2, axis=1)).max())
+        pixels = pixels.reshape(-1, 2)
         height, width = self.valid.shape
-        if (corners[:, 2] <= 0.5).any() or not np.isfinite(pixels).all():
-            return np.arange(len(self.origins))
-        low = np.clip(np.floor(pixels.min(axis=0)) - 1, 0, [width, height]).astype(np.int64)
-        high = np.clip(np.ceil(pixels.max(axis=0)) + 2, 0, [width, height]).astype(np.int64)
+        low = np.clip(np.floor(pixels.min(axis=0) - bend) - 1, 0, [width, height]).astype(np.int64)
+        high = np.clip(np.ceil(pixels.max(axis=0) + bend) + 2, 0, [width, height]).astype(np.int64)
         numbers = np.cumsum(self.valid.ravel()).reshape(self.valid.shape) - 1
         window = np.s_[low[1] : high[1], low[0] : high[0]]
         return numbers[window][self.valid[window]]
