@@ -1,6 +1,7 @@
 """The documents hold: links lead somewhere, code runs, named things exist."""
 
 import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -64,3 +65,14 @@ def test_every_public_name_exists() -> None:
     for module, names in rows:
         for name in re.findall(r"`(\w+)`", names):
             assert hasattr(import_module(module), name), f"{module} has no {name}"
+
+
+def test_every_dependency_is_explained() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    page = (ROOT / "docs" / "dependencies.md").read_text()
+    cells = " ".join(re.findall(r"^\|(.*)\|$", page, re.M))
+    lines = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    names = {re.split(r"[>=<\[]", line)[0] for line in lines} - {"roadloom"}
+    assert {"torch", "pyarrow", "types-PyYAML"} <= names
+    for name in [*names, *project["optional-dependencies"]]:
+        assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", cells), name
