@@ -2,12 +2,14 @@
 
 import io
 import time
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import roadloom.io.npz
 from roadloom.errors import BadInput, MissingInput
 from roadloom.io.npz import Field, npz_bytes, read_npz, write_npz
 
@@ -145,15 +147,108 @@ def test_every_truncation_and_every_flipped_byte_is_refused_or_harmless(path: Pa
             assert all(np.array_equal(found[name], array) for name, array in ARRAYS.items())
 
 
-@pytest.mark.parametrize("header", ["(4000000000000, 3)", "(-1, 3)", "(4, 3", "__import__('os')"])
-def test_a_header_is_not_believed(path: Path, header: str) -> None:
-    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {header}, }}\n"
-    body = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + bytes(48)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("points.npy", body)
+def member(shape: str, dtype: str = "<f4", body: bytes = bytes(48)) -> bytes:
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + body
+
+
+def one_member(path: Path, data: bytes, name: str = "points.npy", packing: int = 0) -> None:
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "(4000000000000, 3)", "(-1, 3)", "(4, 3", "__import__('os')", "(-5, -3)", "(0, -3)",
+        f"({2**62}, 0)", f"({2**70}, 0)", f"({2**49}, 0)", "(-1, 0)", f"({'1,' * 70})", "(" * 5000,
+    ],
+    ids=lambda text: text[:24],
+)  # fmt: skip
+@pytest.mark.parametrize("asked", [("point", 3), ("a", "b"), ("a",) * 70])
+@pytest.mark.parametrize("body", [b"", bytes(48)])
+def test_a_header_is_not_believed(path: Path, shape: str, asked: tuple, body: bytes) -> None:
+    one_member(path, member(shape, body=body))
+    with pytest.raises(BadInput) as caught:
+        read_npz(path, {"points": Field("<f4", asked)})
+    assert (caught.value.field, caught.value.file) == ("points", str(path))
+    assert caught.value.remedy
+
+
+def test_text_of_no_letters_takes_no_room(path: Path) -> None:
+    one_member(path, member(f"({2**44},)", "<U0", b""))
+    with pytest.raises(BadInput) as caught:
+        read_npz(path, {"points": Field("U", ("many",))})
+    assert caught.value.field == "points"
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_other_packing_is_refused(path: Path, packing: int, damaged: bool) -> None:
+    one_member(path, member("(4, 3)"), packing=packing)
+    if damaged:
+        data = bytearray(path.read_bytes())
+        data[50:60] = b"\xff" * 10
+        path.write_bytes(data)
+    with pytest.raises(BadInput, match="points: is packed by method") as caught:
+        read_npz(path, {"points": FIELDS["points"]})
+    assert caught.value.remedy
+
+
+def test_a_member_without_its_suffix_is_named(path: Path) -> None:
+    one_member(path, member("(4, 3)"), name="points")
+    with pytest.raises(BadInput, match="no suffix") as caught:
+        read_npz(path, {"points": FIELDS["points"]})
+    assert caught.value.field == "points" and caught.value.remedy
+
+
+def bomb(path: Path, head: bytes, megabytes: int) -> None:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("points.npy", "w", force_zip64=True) as stream,
+    ):
+        stream.write(head)
+        for _ in range(megabytes):
+            stream.write(bytes(2**20))
+
+
+@pytest.mark.parametrize("size", ["as it says", "more than it says"])
+def test_a_bomb_is_refused_before_it_is_unpacked(
+    path: Path, size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = 64 * 2**20 // 12 if size == "as it says" else 4
+    bomb(path, member(f"({rows}, 3)", body=b"" if rows > 4 else bytes(48)), 64)
+    monkeypatch.setattr(roadloom.io.npz, "LARGEST", 2**20)
+    assert path.stat().st_size < 2**20
+    tracemalloc.start()
     with pytest.raises(BadInput) as caught:
         read_npz(path, {"points": FIELDS["points"]})
-    assert caught.value.field == "points"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.field == "points" and caught.value.remedy
+    assert peak < 8 * 2**20
+
+
+def test_an_array_beyond_the_limit_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_npz(path, ARRAYS)
+    monkeypatch.setattr(roadloom.io.npz, "LARGEST", 47)
+    with pytest.raises(BadInput, match="points: 48 bytes are more than the 47"):
+        read_npz(path, FIELDS)
+
+
+def test_truth_is_one_or_zero_and_no_number(path: Path) -> None:
+    one_member(path, member("(3,)", "|b1", b"\0\1\7"))
+    with pytest.raises(BadInput, match="neither true nor false"):
+        read_npz(path, {"points": Field("|b1", ("point",))})
+    np.savez(path, points=np.ones((4, 3), bool))
+    with pytest.raises(BadInput, match="points: is bool, not float32"):
+        read_npz(path, {"points": FIELDS["points"]})
+
+
+def test_an_exact_field_is_not_widened(path: Path) -> None:
+    np.savez(path, points=np.ones(3, np.float32))
+    with pytest.raises(BadInput, match="points: is float32, not float64"):
+        read_npz(path, {"points": Field("<f8", (3,), exact=True)})
 
 
 def test_no_such_file(path: Path) -> None:

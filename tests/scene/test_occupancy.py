@@ -201,15 +201,19 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         Occupancy.from_npz(tmp_path / "none.npz")
     with pytest.raises(BadInput):
         Occupancy.from_npz(tmp_path)
-    np.savez(tmp_path / "object.npz", labels=np.array([{}], object))
+    some_occupancy().to_npz(tmp_path / "o.npz")
+    whole = stored(tmp_path / "o.npz")
+    objects = whole | {"labels": np.array([{}], object)}
+    np.savez(tmp_path / "object.npz", allow_pickle=True, **objects)
     with pytest.raises(BadInput, match="labels"):
         Occupancy.from_npz(tmp_path / "object.npz")
     np.save(tmp_path / "single.npy", np.zeros(3))
     with pytest.raises(BadInput):
         Occupancy.from_npz(tmp_path / "single.npy")
     with zipfile.ZipFile(tmp_path / "text.npz", "w") as archive:
-        archive.writestr("labels.npy", "hello")
-    with pytest.raises(BadInput, match="labels"):
+        for name in whole:
+            archive.writestr(f"{name}.npy", "hello")
+    with pytest.raises(BadInput, match="schema: is no NumPy array"):
         Occupancy.from_npz(tmp_path / "text.npz")
 
 

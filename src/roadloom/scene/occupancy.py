@@ -5,17 +5,16 @@ Occupancy -> points()          centres and classes, to draw
           -> to_npz(path)      one compressed file; from_npz reads it back equal
 """
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from roadloom.errors import BadInput, MissingInput
+from roadloom.errors import BadInput
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.atomic import atomic_file
+from roadloom.io.npz import Field, read_npz
 from roadloom.scene.class_views import ClassView
 from roadloom.scene.classes import CLASS_HASH, FREE, UNKNOWN, check_class_hash, check_ids
 
@@ -24,6 +23,17 @@ SCHEMA = 1
 FRAMES = ("ego", "lidar", "world")
 
 _REMEDY = "write the file again, or restore it from where it came"
+_CELLS = ("x", "y", "z")
+_FIELDS = {
+    "schema": Field("<i8"),
+    "class_hash": Field("U"),
+    "frame": Field("U"),
+    "lower_m": Field("<f8", (3,), exact=True),  # 0.4 in single precision is another grid
+    "cell_m": Field("<f8", (3,), exact=True),
+    "labels": Field("|u1", _CELLS),
+    "mask_lidar": Field("|b1", _CELLS, optional=True),
+    "mask_camera": Field("|b1", _CELLS, optional=True),
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,27 +112,26 @@ class Occupancy:
             MissingInput: no such file.
             BadInput: damaged, of another schema or class list, or not such a file at all.
         """
-        arrays = _read_npz(Path(path))
-        schema = _scalar(arrays, "schema", "iu", path)
-        if schema != SCHEMA:
+        arrays = read_npz(path, _FIELDS)
+        if arrays["schema"] != SCHEMA:
             raise BadInput(
-                f"is {schema}, this version reads {SCHEMA}",
+                f"is {arrays['schema']}, this version reads {SCHEMA}",
                 file=path, field="schema", remedy=_REMEDY,
             )  # fmt: skip
-        check_class_hash(str(_scalar(arrays, "class_hash", "U", path)), file=path)
-        labels = _array(arrays, "labels", "uint8", 3, path)
+        check_class_hash(str(arrays["class_hash"]), file=path)
+        labels = arrays["labels"]
         check_ids(labels, file=path, field="labels")
         try:
             return Occupancy(
                 grid=VoxelGrid(
-                    lower_m=_triple(arrays, "lower_m", path),
-                    cell_m=_triple(arrays, "cell_m", path),
+                    lower_m=tuple(arrays["lower_m"].tolist()),
+                    cell_m=tuple(arrays["cell_m"].tolist()),
                     shape=tuple(labels.shape),
                 ),
                 labels=labels,
-                mask_lidar=_mask(arrays, "mask_lidar", labels.shape, path),
-                mask_camera=_mask(arrays, "mask_camera", labels.shape, path),
-                frame=str(_scalar(arrays, "frame", "U", path)),
+                mask_lidar=arrays.get("mask_lidar"),
+                mask_camera=arrays.get("mask_camera"),
+                frame=str(arrays["frame"]),
             )
         except ValueError as error:
             if isinstance(error, BadInput):
@@ -136,78 +145,3 @@ def _same_mask(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     if a is None or b is None:
         return a is b
     return np.array_equal(a, b)
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an npz file; every way in which it can be damaged is a BadInput."""
-    if not path.exists():
-        raise MissingInput("no such file", file=path, remedy=_REMEDY)
-    name = None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            arrays = {}
-            for name in archive.namelist():
-                with archive.open(name) as member:
-                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(
-                        member, allow_pickle=False
-                    )
-            return arrays
-    except (
-        OSError, ValueError, EOFError, MemoryError, RuntimeError, NotImplementedError,
-        zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
-        raise BadInput(
-            f"cannot be read as occupancy: {error or type(error).__name__}",
-            file=path, field=name and name.removesuffix(".npy"), remedy=_REMEDY,
-        ) from error  # fmt: skip
-
-
-def _field(arrays: dict[str, np.ndarray], name: str, path: str | Path) -> np.ndarray:
-    if name not in arrays:
-        raise BadInput("is missing", file=path, field=name, remedy=_REMEDY)
-    return arrays[name]
-
-
-def _array(
-    arrays: dict[str, np.ndarray], name: str, dtype: str, axes: int, path: str | Path
-) -> np.ndarray:
-    array = _field(arrays, name, path)
-    if array.dtype != np.dtype(dtype) or array.ndim != axes:
-        raise BadInput(
-            f"must be {dtype} with {axes} axes, got {array.dtype} {array.shape}",
-            file=path, field=name, remedy=_REMEDY,
-        )  # fmt: skip
-    return array
-
-
-def _scalar(arrays: dict[str, np.ndarray], name: str, kinds: str, path: str | Path) -> object:
-    array = _field(arrays, name, path)
-    if array.dtype.kind not in kinds or array.ndim:
-        raise BadInput(
-            f"has the type {array.dtype} {array.shape}", file=path, field=name, remedy=_REMEDY
-        )
-    return array.item()
-
-
-def _triple(
-    arrays: dict[str, np.ndarray], name: str, path: str | Path
-) -> tuple[float, float, float]:
-    array = _array(arrays, name, "float64", 1, path)
-    if array.shape != (3,):
-        raise BadInput(
-            f"must hold 3 numbers, got {array.size}", file=path, field=name, remedy=_REMEDY
-        )
-    return tuple(array.tolist())
-
-
-def _mask(
-    arrays: dict[str, np.ndarray], name: str, shape: tuple[int, ...], path: str | Path
-) -> np.ndarray | None:
-    if name not in arrays:
-        return None
-    mask = _array(arrays, name, "bool", 3, path)
-    if mask.shape != shape:
-        raise BadInput(
-            f"is {mask.shape}, the labels are {shape}", file=path, field=name, remedy=_REMEDY
-        )
-    return mask
