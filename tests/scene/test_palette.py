@@ -134,6 +134,18 @@ def test_classes_stand_out_on_light_and_dark(background: tuple, eyes: str) -> No
             assert difference >= least, (name, difference)
 
 
+@pytest.mark.parametrize("background", [(255, 255, 255), DARK_BACKGROUND])
+def test_every_class_stands_out_on_light_and_dark(background: tuple) -> None:
+    """Not the seventeen of a view alone: shades within a family must not fade away."""
+    ground = lab_of(np.array(background))
+    measured = {
+        i: ciede2000(lab_of(PALETTE[i]), ground)
+        for i in (*(c.id for c in CLASSES if c.name != "free"), UNKNOWN)
+    }
+    worst = min(measured, key=lambda i: measured[i])
+    assert measured[worst] >= 12, (worst, HEX[worst], measured[worst])
+
+
 def test_red_and_green_would_not_pass() -> None:
     red, green = (
         lab_of(np.array([190, 60, 40]), "deutan"),

@@ -8,7 +8,8 @@ from the dark background each differs by at least 12, to other eyes by 16.
 ``tests/scene/test_palette.py`` measures all of it.
 
 A finer class takes the colour of the view's class it belongs to, or of its group, lightened or
-darkened step by step: siblings look alike on purpose.
+darkened step by step: siblings look alike on purpose. Whatever the class, its colour differs
+from white and from the dark background by at least 12; paint is cream, as white would vanish.
 """
 
 from types import MappingProxyType
@@ -53,7 +54,8 @@ _OF_GROUP = {
     "other": "others",
 }
 _OWN = {
-    "marking.road_line": (248, 250, 246),
+    "marking.road_line": (232, 228, 196),
+    "flat.rail_track": (124, 104, 100),
     "flat.parking": (112, 120, 150),
     "nature.water": (96, 150, 190),
     "sky": (176, 212, 244),
@@ -75,8 +77,9 @@ _FROM_OCC3D18 = {
 }
 """DynamicCity's classes; its "Pole" holds the cones of Occ3D."""
 
-_STRONGEST = 0.6
-"""Share of white or black in the last shade of a family."""
+_LIGHTEST, _DARKEST = 0.4, 0.5
+"""Share of white and of black in the last shades of a family: more would vanish on the white and
+on the dark background."""
 
 
 def _families() -> dict[str, list[int]]:
@@ -100,8 +103,8 @@ def _shades(color: tuple[int, int, int], count: int) -> UInt8[np.ndarray, "shade
     steps = max(1, count // 2)
     shades = [base]
     for k in range(1, count):
-        share = _STRONGEST * ((k + 1) // 2) / steps
-        shades.append(base + share * ((255.0 if k % 2 else 0.0) - base))
+        end, most = (255.0, _LIGHTEST) if k % 2 else (0.0, _DARKEST)
+        shades.append(base + most * ((k + 1) // 2) / steps * (end - base))
     return np.round(shades).astype(np.uint8)
 
 
