@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from roadloom.viewer.draw import (
-    depth_colors,
     draw_dots,
     draw_label,
     draw_lines,
     draw_polygons,
+    draw_words,
     ramp_colors,
+    range_colors,
     resized,
 )
 
@@ -90,13 +91,20 @@ def test_label_is_readable_and_in_place() -> None:
     assert spots[:, 0].max() < 55
 
 
+def test_words_lie_in_the_middle() -> None:
+    spots = changed(draw_words(GREY, "none"))
+    np.testing.assert_allclose((spots.min(axis=0) + spots.max(axis=0)) / 2, [30, 20], atol=3)
+    assert 20 < np.ptp(spots[:, 0]) < 60
+    assert (draw_words(GREY, "none")[0, 0] == 90).all()
+
+
 def test_ramp() -> None:
     ends = ramp_colors(np.array([0.0, 1.0, np.nan]))
     assert ends.tolist() == [[255, 236, 92], [90, 220, 255], [128, 128, 128]]
-    near, far = depth_colors(np.array([2.0, 60.0]))
+    near, far = range_colors(np.array([2.0, 60.0]))
     np.testing.assert_array_equal([near, far], ends[:2])
-    np.testing.assert_array_equal(depth_colors(np.array([0.1, 900.0])), [near, far])
-    middle = depth_colors(np.array([np.sqrt(2.0 * 60.0)]))
+    np.testing.assert_array_equal(range_colors(np.array([0.1, 900.0])), [near, far])
+    middle = range_colors(np.array([np.sqrt(2.0 * 60.0)]))
     np.testing.assert_array_equal(middle, ramp_colors(np.array([0.5])))
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import zlib
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from io import BytesIO
 
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roadloom.errors import BadInput
+from roadloom.errors import BadInput, NotRecorded
 from roadloom.geometry.box import corners
 from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.palette import PALETTE
+from roadloom.viewer.held import held
+from roadloom.viewer.names import short_source
 from roadloom.viewer.options import ViewOptions
-from roadloom.viewer.page import shown_keys, write_page
+from roadloom.viewer.page import shown_grid, shown_keys, write_page
 
 TYPES = {"u8": "u1", "i16": "<i2", "u16": "<u2", "u32": "<u4", "f32": "<f4"}
 
@@ -108,7 +111,7 @@ def test_overlay_places(make_clip, tmp_path) -> None:
     ends = arrays[f"edges{front}"].reshape(-1, 2) / 16
     assert np.linalg.norm(ends - expected, axis=1).min() < 0.06
     assert set(arrays[f"edgeClass{front}"]) == {1, 19}
-    assert len(arrays[f"hits{front}"]) == 2 * len(arrays[f"depth{front}"]) > 0
+    assert len(arrays[f"hits{front}"]) == 2 * len(arrays[f"range{front}"]) > 0
     data = base64.b64decode(images[front].removeprefix("data:image/jpeg;base64,"))
     picture = np.asarray(Image.open(BytesIO(data)))
     assert picture.shape == (45, 80, 3)
@@ -128,9 +131,12 @@ def test_nothing_is_loaded_from_outside(make_clip, tmp_path) -> None:
 
 def test_texts_cannot_break_out(make_clip, tmp_path) -> None:
     evil = "</script><script>alert(1)</script><!--&amp; \u2028 @@DATA@@ ü"
-    page = page_of(make_clip(scene=evil), tmp_path)
+    clip = make_clip(scene="<b>&amp;@@DATA@@")
+    clip.meta = replace(clip.meta, licence=evil, attributes={"description": evil})
+    page = page_of(clip, tmp_path)
     facts = page.facts()
-    assert ["Scene", evil] in facts["facts"]
+    assert ["description", evil] in facts["facts"] and facts["licence"] == evil
+    assert ["Scene", "<b>&amp;@@DATA@@"] in facts["facts"]
     assert sum(tag == "script" for tag, _ in page.tags) == 1 + 1 + 3  # facts, frames, program
     assert "frame-2" in page.blocks
     assert "alert(1)</" not in (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -162,7 +168,7 @@ def test_what_was_not_recorded_is_admitted(make_clip, tmp_path, small_grid) -> N
     assert images == [None] * 4
     assert set(arrays) == {"path"}
     one = page_of(make_clip(lacks=("boxes",)), tmp_path).facts()["missing"]
-    assert [kind for kind, absent in one.items() if absent] == ["boxes", "occupancy", "layout"]
+    assert [kind for kind, absent in one.items() if absent] == ["boxes", "occupancy"]
 
 
 def test_frames_are_thinned_evenly(make_clip, tmp_path) -> None:
@@ -194,8 +200,92 @@ def test_same_clip_same_bytes(make_clip, tmp_path) -> None:
 def test_refusals(make_clip, tmp_path) -> None:
     with pytest.raises(BadInput, match="no key frame to show"):
         write_page(make_clip(count=0), tmp_path / "a")
-    with pytest.raises(ValueError, match="image_width must be 64 to 1600, got 9"):
-        ViewOptions(image_width=9)
-    with pytest.raises(ValueError, match="max_points must be positive, got 0"):
-        ViewOptions(max_points=0)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("image_width", 9),
+        ("image_width", 1601),
+        ("image_width", 480.0),
+        ("image_width", True),
+        ("max_points", 0),
+        ("max_frames", -3),
+        ("max_frames", 2.5),
+        ("max_frames", float("nan")),
+        ("max_megabytes", float("nan")),
+        ("max_megabytes", float("inf")),
+        ("max_megabytes", 0.0),
+        ("max_megabytes", "25"),
+        ("frame", 1.0),
+        ("frame", "first"),
+        ("film", "yes"),
+        ("grid", "occ3d"),
+    ],
+)
+def test_wrong_options_are_named(name, value) -> None:
+    """Checked without the checker of types, which tests alone have."""
+    options = object.__new__(ViewOptions)
+    for field in fields(ViewOptions):
+        object.__setattr__(options, field.name, value if field.name == name else field.default)
+    with pytest.raises(BadInput, match=f"{name}: must be") as caught:
+        options.__post_init__()
+    assert caught.value.field == name and name in str(caught.value.remedy)
+
+
+def test_good_options_pass(small_grid) -> None:
+    wide = np.int64(1600)
+    assert ViewOptions(image_width=64, frame=-1, max_megabytes=1.0, grid=small_grid, film=False)
+    options = object.__new__(ViewOptions)
+    for field in fields(ViewOptions):
+        value = wide if field.name == "image_width" else field.default
+        object.__setattr__(options, field.name, value)
+    options.__post_init__()
+
+
+def test_occupancy_of_an_own_grid_is_found_on_any_key_frame(
+    make_clip, tmp_path, small_grid
+) -> None:
+    """Labelled on the second key frame only, on a grid that is no preset."""
+    clip = make_clip()
+    read = clip.reader.occupancy
+
+    def sparse(key, grid, *, solid=False):
+        if key != 1:
+            raise NotRecorded("not labelled", field="occupancy")
+        return read(key, grid, solid=solid)
+
+    clip.reader.occupancy = sparse
+    clip.reader.occupancy_grids = lambda: (small_grid,)
+    assert shown_grid(clip, ViewOptions()) == small_grid
+    assert shown_grid(held(clip), ViewOptions()) == small_grid
+    page = page_of(held(clip), tmp_path)
+    assert page.facts()["occupancyGrid"]["shape"] == [80, 80, 8]
+    assert "cells" not in page.frame(0)[1] and len(page.frame(1)[1]["cells"]) > 6400
+
+
+def test_where_a_recording_lay_is_not_told(make_clip, tmp_path) -> None:
+    clip = make_clip()
+    clip.meta = replace(clip.meta, source="av2:/home/ann/secret/drives/log-7")
+    page = page_of(clip, tmp_path)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "secret" not in text and "/home" not in text
+    facts = page.facts()
+    assert ["Source", "av2:log-7"] in facts["facts"]
+    assert facts["title"] == "scene-1" and facts["summary"].startswith("av2:log-7 · 3 key")
+
+
+@pytest.mark.parametrize(
+    ("source", "short"),
+    [
+        ("av2:/long/local/path", "av2:path"),
+        ("nuscenes:/data/nuscenes@v1.0-mini/", "nuscenes:nuscenes@v1.0-mini"),
+        ("folder:C:\\drives\\one", "folder:one"),
+        ("folder:drives/one", "folder:one"),
+        ("town-v0:val", "town-v0:val"),
+        ("folder:/", "folder:/"),
+    ],
+)
+def test_short_names_of_sources(source, short) -> None:
+    assert short_source(source) == short

@@ -9,7 +9,7 @@ from roadloom.errors import BadInput, NotRecorded
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.palette import colors_of
 from roadloom.sensors.rig import Rig
-from roadloom.viewer.bev import bev_picture, layer_picture, on_picture, path_in_ego
+from roadloom.viewer.bev import bev_picture, draw_scale, layer_picture, on_picture, path_in_ego
 from roadloom.viewer.colors import layer_colors
 from roadloom.viewer.ring import chosen_key, overlay, ring_picture, ring_rows
 from roadloom.viewer.voxels import voxel_picture
@@ -48,8 +48,12 @@ def test_overlay_of_another_size_shows_the_same(make_clip) -> None:
 
 def test_absent_photograph_is_grey(make_clip) -> None:
     for lacks in (("images",), ("FRONT",)):
-        picture = overlay(make_clip(lacks=lacks)[0], "FRONT", lidar=False)
+        clip = make_clip(lacks=lacks)
+        picture = overlay(clip[0], "FRONT", lidar=False)
         assert (picture[0, 0] == 34).all()
+        bare = overlay(clip[0], "FRONT", lidar=False, boxes=False)
+        words = np.argwhere((bare > 100).all(axis=-1))
+        assert len(words) > 60 and abs(words.mean(axis=0) - [44.5, 79.5]).max() < 4
         assert share_of(picture, color(CAR), 20) > 0.002
 
 
@@ -59,6 +63,19 @@ def test_ring_order(make_clip, make_camera) -> None:
     cameras = tuple(make_camera(name, np.radians(yaw)) for name, yaw in sorted(yaws.items()))
     rig = Rig(name="seven", cameras=cameras, lidars=())
     assert ring_rows(rig) == (("e", "f", "g"), ("a", "b", "c", "d"))
+    # A stereo pair that looks along the middle camera stands behind the ring, not within it.
+    pair = tuple(
+        replace(
+            cameras[5],
+            name=f"stereo_{side}",
+            ego_from_camera=replace(
+                cameras[5].ego_from_camera, translation=np.array([1.0, y, 1.5])
+            ),
+        )
+        for side, y in (("right", -0.25), ("left", 0.25))
+    )
+    rig = Rig(name="nine", cameras=(*pair, *cameras), lidars=())
+    assert ring_rows(rig)[0] == ("e", "f", "g", "stereo_left", "stereo_right")
     # Two that look ahead: the one that sits further left comes first.
     seat = replace(cameras[5].ego_from_camera, translation=np.array([1.0, 0.3, 1.5]))
     left = replace(cameras[5], name="x", ego_from_camera=seat)
@@ -96,6 +113,18 @@ def test_view_from_above(make_clip, small_grid, origin) -> None:
     car = picture[200 - 105 : 200 - 95, 196:205].astype(int).reshape(-1, 3)  # 10 m ahead
     assert (car[:, 2] - car[:, 0]).mean() > 40  # cars are blue
     assert picture[195, 200].min() > 235  # the vehicle itself
+
+
+def test_scale_bar_is_ten_metres(small_grid) -> None:
+    dark = np.full((400, 400, 3), 18, np.uint8)
+    picture = draw_scale(dark, 10.0)
+    white = np.argwhere((picture > 200).all(axis=-1))
+    bar = white[white[:, 0] >= 390]
+    assert bar[:, 1].min() == pytest.approx(8, abs=1) and np.ptp(bar[:, 1]) == pytest.approx(
+        100, abs=2
+    )
+    assert (picture[:360] == 18).all() and (picture[:, 120:] == 18).all()
+    np.testing.assert_array_equal(draw_scale(dark, 30.0), dark)  # too long for it
 
 
 def test_places_on_the_picture(small_grid) -> None:

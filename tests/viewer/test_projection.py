@@ -16,6 +16,7 @@ from roadloom.viewer.projection import (
     project,
     still_points,
 )
+from roadloom.viewer.ring import points_in_image
 
 F, CX, CY = 100.0, 79.5, 44.5  # of every camera in the arithmetic clip
 MOUNT = np.array([1.0, 0.0, 1.5])
@@ -33,9 +34,11 @@ def pinhole(points: np.ndarray) -> np.ndarray:
 def test_still_points_are_seen_from_where_the_camera_fires(make_clip, origin) -> None:
     frame = make_clip(origin=origin)[1]
     points = np.array([[12.0, 1.0, 0.5], [6.0, -2.0, 3.0], [30.0, 0.0, 1.5]])
-    pixels, depth, seen = project(points, frame.world_from_ego, frame.image("FRONT"))
+    pixels, away, seen = project(points, frame.world_from_ego, frame.image("FRONT"))
     np.testing.assert_allclose(pixels, pinhole(points), atol=1e-6)
-    np.testing.assert_allclose(depth, points[:, 0] - 1 - LATE_M, atol=1e-7)
+    np.testing.assert_allclose(
+        away, np.linalg.norm(points - MOUNT - [LATE_M, 0, 0], axis=1), atol=1e-7
+    )
     assert seen.all()
 
 
@@ -131,12 +134,14 @@ def test_row_time(make_clip, make_camera) -> None:
     frame = clip[1]
     image = frame.image("FRONT")
     points = np.array([[5.0, 1.0, 0.2], [5.0, 1.0, 2.5], [7.0, -2.0, 1.0]])
-    pixels, depth, seen = project(points, frame.world_from_ego, image, clip.ego)
+    pixels, away, seen = project(points, frame.world_from_ego, image, clip.ego)
     assert seen.all()
     late = (40e6 + pixels[:, 1] * row_time) * 1e-9 * 8.0
-    np.testing.assert_allclose(depth, points[:, 0] - 1 - late, atol=1e-4)
+    depth = points[:, 0] - 1 - late
+    across = np.hypot(points[:, 1], points[:, 2] - 1.5)
+    np.testing.assert_allclose(away, np.hypot(depth, across), atol=1e-4)
     exact = CY - F * (points[:, 2] - 1.5) / depth
-    np.testing.assert_allclose(pixels[:, 1], exact, atol=1e-6)
+    np.testing.assert_allclose(pixels[:, 1], exact, atol=1e-4)
     without, _, _ = project(points, frame.world_from_ego, image)
     assert abs(without - pixels).max() > 0.5
 
@@ -188,3 +193,21 @@ def test_a_fisheye_sees_to_the_side(make_clip, make_camera) -> None:
     pixels, _ = lens.project(camera_from_ego.apply(np.concatenate([surface, floor])))
     for end in lines.ends.reshape(-1, 2):
         assert np.nanmin(np.linalg.norm(pixels - end, axis=1)) < 0.5
+
+
+def test_range_counts_behind_the_plane_of_a_wide_lens(make_clip, make_camera) -> None:
+    """Depth along the axis is negative there; colour and order go by the way to the camera."""
+    lens = FisheyeCamera(width=160, height=160, fx=35.0, fy=35.0, cx=79.5, cy=79.5)
+    mount = replace(make_camera("FRONT", 0.0), camera=lens)
+    clip = make_clip(rig=Rig(name="wide", cameras=(mount,), lidars=make_clip().rig.lidars))
+    frame = clip[0]
+    image = frame.image("FRONT")
+    points = np.array([[-4.0, 9.0, 1.5], [1.32, 6.0, 1.5], [5.0, 0.0, 1.5]])
+    _, away, seen = project(points, frame.world_from_ego, image)
+    assert seen.all()
+    np.testing.assert_allclose(
+        away, np.linalg.norm(points - MOUNT - [LATE_M, 0, 0], axis=1), atol=1e-7
+    )
+    _, ranges = points_in_image(frame, frame.lidar(), image)
+    assert (np.diff(ranges) <= 0).all()
+    assert ranges.min() > 1.4 and ranges.max() > 20.0

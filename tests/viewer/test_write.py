@@ -1,21 +1,23 @@
 """All files of a view: which are written, what they hold, and that frames are read once."""
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from roadloom.errors import MissingExtra
+from roadloom.errors import BadInput, MissingExtra
 from roadloom.io.image import read_image
 from roadloom.io.ply import read_ply
 from roadloom.scene.clip import Clip
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.palette import colors_of
+from roadloom.scene.reader import ClipReader
 from roadloom.sensors.rig import Rig
-from roadloom.viewer.held import held
+from roadloom.viewer.held import HeldReader, held
 from roadloom.viewer.options import ViewOptions
-from roadloom.viewer.write import film_rate, write_view
+from roadloom.viewer.write import colored_cloud, film_rate, write_view
 
 CAMERAS = {
     f"cameras/{n}{end}.jpg" for n in ("BACK", "RIGHT", "FRONT", "LEFT") for end in ("", "_overlay")
@@ -125,3 +127,72 @@ def test_held_clip_is_the_same_clip(make_clip, small_grid) -> None:
         assert mine.layout(small_grid).same_as(theirs.layout(small_grid))
         for name in clip.rig.camera_names:
             np.testing.assert_array_equal(mine.image(name).pixels, theirs.image(name).pixels)
+
+
+def test_held_reader_answers_everything_that_a_reader_does() -> None:
+    """A method that it inherited would answer for no recording at all."""
+    asked = {name for name in vars(ClipReader) if not name.startswith("_") and name != "meta"}
+    assert asked >= {"image", "image_bytes", "occupancy_grids"}
+    assert asked <= vars(HeldReader).keys()
+
+
+def test_held_reader_passes_on_what_it_does_not_keep(make_clip, small_grid) -> None:
+    clip = make_clip()
+    clip.reader.occupancy_grids = lambda: (small_grid,)
+    clip.reader.image_bytes = lambda camera, index: (f"{camera} {index}".encode(), ".png")
+    other = held(clip)
+    assert other.occupancy_grids == (small_grid,)
+    assert other.reader.image_bytes("FRONT", 2) == (b"FRONT 2", ".png")
+
+
+def test_an_earlier_view_leaves_nothing_and_others_files_stay(make_clip, tmp_path) -> None:
+    earlier = [*("film.mp4", "points.ply", "occupancy.png", "occupancy.npz"), *CAMERAS]
+    own = ["notes.txt", "cameras/holiday.jpg", "cameras/FRONT.txt", "film.mp4.bak"]
+    for name in (*earlier, *own, "cameras/OLD.jpg", "cameras/OLD_overlay.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("earlier")
+    lacks = ("lidar", "occupancy", "images")
+    written = write_view(make_clip(lacks=lacks), tmp_path, ViewOptions(film=False))
+    left = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    assert left == {str(p.relative_to(tmp_path)) for p in written} | set(own)
+    assert all((tmp_path / name).read_text() == "earlier" for name in own)
+    assert {"film.mp4", "points.ply", "cameras/OLD.jpg", "cameras/FRONT.jpg"}.isdisjoint(left)
+
+
+def test_a_film_of_an_earlier_view_does_not_stay(make_clip, tmp_path) -> None:
+    pytest.importorskip("av", reason="the video extra is not installed")
+    assert tmp_path / "film.mp4" in write_view(make_clip(), tmp_path, ViewOptions())
+    names(write_view(make_clip(count=2), tmp_path, ViewOptions(film=False)), tmp_path)
+    assert not (tmp_path / "film.mp4").exists()
+
+
+def test_an_interrupted_view_has_no_page(make_clip, tmp_path) -> None:
+    write_view(make_clip(), tmp_path, ViewOptions(film=False))
+    clip = make_clip()
+    read = clip.reader.boxes
+
+    def boxes(key):
+        if key == 2:
+            raise BadInput("damaged", field="boxes")
+        return read(key)
+
+    clip.reader.boxes = boxes
+    with pytest.raises(BadInput, match="damaged"):
+        write_view(clip, tmp_path, ViewOptions(film=False))
+    assert (tmp_path / "bev.png").exists()
+    assert not (tmp_path / "index.html").exists()
+
+
+def test_what_cannot_be_shown_leaves_the_earlier_view(make_clip, tmp_path) -> None:
+    written = write_view(make_clip(), tmp_path, ViewOptions(film=False))
+    with pytest.raises(BadInput, match="no key frame"):
+        write_view(make_clip(count=0), tmp_path, ViewOptions(film=False))
+    assert all(path.exists() for path in written)
+
+
+def test_point_cloud_does_not_tell_where_the_recording_lay(make_clip) -> None:
+    clip = make_clip()
+    clip.meta = replace(clip.meta, source="av2:/home/ann/secret/log-7")
+    comments = colored_cloud(clip[0]).comments
+    assert comments[0].startswith("av2:log-7 scene scene-1 at")
+    assert "secret" not in " ".join(comments)

@@ -1,11 +1,11 @@
-"""One frame from above: layout, LiDAR points, boxes, the vehicle and its path; forward is up."""
+"""One frame from above: layout, LiDAR points, boxes, the vehicle and its path; forward is up.
 
-from contextlib import suppress
+A bar gives the scale.
+"""
 
 import numpy as np
 from jaxtyping import Float
 
-from roadloom.errors import NotRecorded
 from roadloom.geometry.box import corners
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
@@ -13,7 +13,14 @@ from roadloom.scene.boxes import Boxes
 from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.layout import Layout
 from roadloom.viewer.colors import class_colors, layer_colors
-from roadloom.viewer.draw import Picture, draw_dots, draw_lines, draw_polygons, ramp_colors
+from roadloom.viewer.draw import (
+    Picture,
+    draw_dots,
+    draw_label,
+    draw_lines,
+    draw_polygons,
+    ramp_colors,
+)
 from roadloom.viewer.projection import still_points
 from roadloom.viewer.ring import recorded_boxes, recorded_sweep
 
@@ -22,6 +29,8 @@ HEIGHT_RANGE_M = (-1.0, 4.0)
 """Points take the colours of this range."""
 EGO_OUTLINE_M = np.array([[3.7, 0.0], [2.4, 0.95], [-1.0, 0.95], [-1.0, -0.95], [2.4, -0.95]])
 """A nominal vehicle with a pointed front; its true size is not recorded."""
+SCALE_M = 10.0
+"""Length of the bar that gives the scale."""
 PATH_STEPS = 200
 """Most corners of the path that are drawn."""
 
@@ -30,9 +39,7 @@ def bev_picture(frame: Frame, grid: VoxelGrid, size: int = 1000) -> Picture:
     """What the frame holds, over the floor of ``grid``; ``size`` is the height [px]."""
     scale = size / (grid.upper_m[0] - grid.lower_m[0])
     width = round(scale * (grid.upper_m[1] - grid.lower_m[1]))
-    picture = np.full((size, width, 3), GROUND, np.uint8)
-    with suppress(NotRecorded):  # the dark ground says that nothing is known
-        picture = _layout_picture(frame.layout(grid), size, width)
+    picture = _layout_picture(frame.layout(grid), size, width)
     if (sweep := recorded_sweep(frame)) is not None:
         points = still_points(sweep, frame.clip.ego)
         points = points[np.argsort(points[:, 2], kind="stable")]
@@ -46,7 +53,25 @@ def bev_picture(frame: Frame, grid: VoxelGrid, size: int = 1000) -> Picture:
     if (boxes := recorded_boxes(frame)) is not None and len(boxes):
         picture = _with_boxes(picture, boxes, grid, scale)
     car = on_picture(EGO_OUTLINE_M, grid, scale)
-    return draw_polygons(picture, [car], np.array([[245, 247, 251]], np.uint8), 1.0)
+    picture = draw_polygons(picture, [car], np.array([[245, 247, 251]], np.uint8), 1.0)
+    return draw_scale(picture, scale)
+
+
+def draw_scale(picture: Picture, scale: float) -> Picture:
+    """A bar of ``SCALE_M`` at the lower left, where it takes at most half of the width."""
+    height, width = picture.shape[:2]
+    length, edge = SCALE_M * scale, max(4, round(0.02 * height))
+    if length > width / 2 or height < 100:
+        return picture
+    v = float(height - edge)
+    white = np.full((3, 3), 245, np.uint8)
+    ends = np.array([[u, v, u, v - edge / 2] for u in (edge, edge + length)])
+    bar = np.array([[edge, v, edge + length, v]])
+    lines = np.concatenate([bar, ends]).reshape(-1, 2, 2)
+    picture = draw_lines(picture, lines, white, max(1.0, height / 500))
+    size = max(8, height // 50)
+    corner = (round(edge + length / 2) - 2 * size, round(v - edge / 2) - 2 * size - 4)
+    return draw_label(picture, f"{SCALE_M:g} m", size, corner)
 
 
 def on_picture(

@@ -1,4 +1,4 @@
-"""Lines, dots and words on pictures, smooth at the edges, and a ramp of colours for depth.
+"""Lines, dots and words on pictures, smooth at the edges, and a ramp of colours for range.
 
 Shapes are drawn on a sheet of twice the size and averaged down. Pixel centres are whole numbers,
 as everywhere: (0, 0) is the middle of the top-left pixel.
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 FINE = 2
 """Pixels of the drawing sheet per pixel of the picture, each way."""
-DEPTH_RANGE_M = (2.0, 60.0)
+COLOR_RANGE_M = (2.0, 60.0)
 """Nearer and farther points take the colours at the ramp's ends."""
 _RAMP = np.array(
     [
@@ -33,10 +33,10 @@ Picture = UInt8[np.ndarray, "_ _ 3"]
 """sRGB [height width 3]; pictures of different sizes meet in one call."""
 
 
-def depth_colors(depth_m: Float[np.ndarray, " point"]) -> UInt8[np.ndarray, "point 3"]:
-    """Colour of each depth, on a scale of equal ratios."""
-    low, high = np.log(DEPTH_RANGE_M)
-    share = (np.log(np.clip(depth_m, *DEPTH_RANGE_M)) - low) / (high - low)
+def range_colors(range_m: Float[np.ndarray, " point"]) -> UInt8[np.ndarray, "point 3"]:
+    """Colour of each distance from the camera, on a scale of equal ratios."""
+    low, high = np.log(COLOR_RANGE_M)
+    share = (np.log(np.clip(range_m, *COLOR_RANGE_M)) - low) / (high - low)
     return ramp_colors(share)
 
 
@@ -112,6 +112,16 @@ def draw_label(picture: Picture, text: str, size_px: int, corner: tuple[int, int
     pen.rounded_rectangle(plate, radius=pad, fill=(0, 0, 0, 150))
     pen.text((u + pad - left, v + pad - top), text, font=font, fill=(255, 255, 255, 255))
     return np.asarray(Image.alpha_composite(image, sheet).convert("RGB"))
+
+
+def draw_words(picture: Picture, text: str) -> Picture:
+    """Grey words in the middle, as large as a third of the width allows."""
+    image = Image.fromarray(picture)
+    pen = ImageDraw.Draw(image)
+    middle = (image.width / 2, image.height / 2)
+    font = ImageFont.load_default(max(8, round(image.width / (1.5 * len(text)))))
+    pen.text(middle, text, font=font, fill=(150, 150, 150), anchor="mm")
+    return np.asarray(image)
 
 
 def resized(picture: Picture, width: int, height: int) -> Picture:

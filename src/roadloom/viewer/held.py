@@ -51,6 +51,9 @@ class HeldReader(ClipReader):
     def image(self, camera: str, index: int) -> np.ndarray:
         return self._keep(("image", camera, index), lambda: self.reader.image(camera, index))
 
+    def image_bytes(self, camera: str, index: int) -> tuple[bytes, str] | None:
+        return self.reader.image_bytes(camera, index)
+
     def sweep(self, lidar: str, index: int) -> Sweep:
         return self._keep(("sweep", lidar, index), lambda: self.reader.sweep(lidar, index))
 
@@ -65,6 +68,9 @@ class HeldReader(ClipReader):
             ("occupancy", key, grid, solid),
             lambda: self.reader.occupancy(key, grid, solid=solid),
         )
+
+    def occupancy_grids(self) -> tuple[VoxelGrid, ...]:
+        return self.reader.occupancy_grids()
 
     def extra_image(self, kind: str, camera: str, index: int) -> np.ndarray:
         return self.reader.extra_image(kind, camera, index)

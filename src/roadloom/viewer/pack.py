@@ -9,7 +9,6 @@ sixteenths of a pixel of the image as it is shown.
 import base64
 import json
 import zlib
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from roadloom.scene.layout import Layout
 from roadloom.scene.sweep import Sweep
 from roadloom.sensors.rig import MountedCamera
 from roadloom.viewer.bev import path_in_ego
-from roadloom.viewer.draw import DEPTH_RANGE_M, resized
+from roadloom.viewer.draw import COLOR_RANGE_M, resized
 from roadloom.viewer.options import ViewOptions
 from roadloom.viewer.projection import still_points
 from roadloom.viewer.ring import (
@@ -55,8 +54,9 @@ def frame_arrays(frame: Frame, grid: VoxelGrid, options: ViewOptions) -> Arrays:
         arrays["boxes"] = corners(boxes.pose, boxes.size).astype(np.float32)
         arrays["boxClass"] = boxes.class_id
     arrays |= _occupancy_arrays(frame, grid)
-    with suppress(NotRecorded):
-        arrays["layout"] = layout_bits(frame.layout(grid))
+    layout = frame.layout(grid)
+    if layout.recorded.any():
+        arrays["layout"] = layout_bits(layout)
     for index, name in enumerate(frame.clip.rig.camera_names):
         image = camera_view(frame, name)
         arrays |= _overlay_arrays(frame, image, boxes, sweep, index, options.image_width)
@@ -153,12 +153,12 @@ def _overlay_arrays(
         arrays[f"edges{index}"] = _sixteenths(lines.ends, scale)
         arrays[f"edgeClass{index}"] = boxes.class_id[lines.box]
     if sweep is not None:
-        pixels, depth = points_in_image(frame, sweep, image)
+        pixels, away = points_in_image(frame, sweep, image)
         step = -(-len(pixels) // HITS_PER_IMAGE) or 1
-        low, high = np.log(DEPTH_RANGE_M)
-        share = (np.log(np.clip(depth[::step], *DEPTH_RANGE_M)) - low) / (high - low)
+        low, high = np.log(COLOR_RANGE_M)
+        share = (np.log(np.clip(away[::step], *COLOR_RANGE_M)) - low) / (high - low)
         arrays[f"hits{index}"] = _sixteenths(pixels[::step], scale)
-        arrays[f"depth{index}"] = np.round(share * 255).astype(np.uint8)
+        arrays[f"range{index}"] = np.round(share * 255).astype(np.uint8)
     return arrays
 
 

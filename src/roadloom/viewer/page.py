@@ -28,6 +28,7 @@ from roadloom.scene.layout import CHANNELS
 from roadloom.viewer.bev import PATH_STEPS
 from roadloom.viewer.colors import class_colors, layer_colors
 from roadloom.viewer.draw import ramp_colors
+from roadloom.viewer.names import short_source
 from roadloom.viewer.options import ViewOptions
 from roadloom.viewer.pack import Arrays, frame_arrays, packed, photographs, safe_json, shown_size
 from roadloom.viewer.ring import chosen_key, ring_rows
@@ -90,16 +91,22 @@ def shown_keys(count: int, opening: int, options: ViewOptions, block_bytes: int)
 
 
 def shown_grid(clip: Clip, options: ViewOptions) -> VoxelGrid:
-    """The grid that was asked for, else one on which the clip holds occupancy."""
+    """The grid that was asked for, else one on which any key frame holds occupancy: first those
+    that the clip names, then the presets."""
     if options.grid is not None:
         return options.grid
-    for grid in GRIDS.values():
-        try:
-            clip[0].occupancy(grid)
-        except NotRecorded:
-            continue
-        return grid
+    for grid in dict.fromkeys((*clip.occupancy_grids, *GRIDS.values())):
+        if any(_holds(frame, grid) for frame in clip):
+            return grid
     return next(iter(GRIDS.values()))
+
+
+def _holds(frame: Frame, grid: VoxelGrid) -> bool:
+    try:
+        frame.occupancy(grid)
+    except NotRecorded:
+        return False
+    return True
 
 
 class Seen:
@@ -129,13 +136,13 @@ class Seen:
 def _facts(
     clip: Clip, keys: range, grid: VoxelGrid, seen: Seen, options: ViewOptions
 ) -> dict[str, Any]:
-    times, source = clip.times_ns, clip.meta.source
+    times, source = clip.times_ns, short_source(clip.meta.source)
     shown = times[list(keys)]
     step = float(np.median(np.diff(shown))) * 1e-9 if len(shown) > 1 else 1 / SINGLE_FRAME_RATE
     rows = ring_rows(clip.rig)
     names = clip.rig.camera_names
     return {
-        "title": clip.scene_id if "/" in source else f"{source}:{clip.scene_id}",
+        "title": clip.scene_id if source != clip.meta.source else f"{source}:{clip.scene_id}",
         "summary": f"{source} · {_frames(len(clip))} · {clip.duration_s:.1f} s",
         "licence": clip.licence,
         "facts": [[name, text] for name, text in _about(clip)],
@@ -194,8 +201,7 @@ def _path_now(clip: Clip, shown: np.ndarray) -> list[int]:
 
 
 def _about(clip: Clip) -> Iterator[tuple[str, str]]:
-    meta = clip.meta
-    yield "Source", meta.source
+    yield "Source", short_source(clip.meta.source)
     yield "Scene", clip.scene_id
     yield "Licence", clip.licence
     yield "Begins", _moment(int(clip.times_ns[0]))

@@ -52,7 +52,7 @@ def project(
     image: CameraImage,
     ego: PoseTrack | None = None,
 ) -> tuple[Float[np.ndarray, "point 2"], Float[np.ndarray, " point"], Bool[np.ndarray, " point"]]:
-    """Pixels, depth along the optical axis [m] and visibility of points that stand still.
+    """Pixels, distance from the camera [m] and visibility of points that stand still.
 
     Args:
         points: [m], in the ego frame whose pose is ``world_from_ego``.
@@ -122,7 +122,7 @@ def _seen_by(
     camera, row_time = image.mount.camera, image.mount.row_time_ns
     pixels, seen = camera.project(local)
     if not row_time or ego is None or not len(local):
-        return pixels, local[:, 2], seen
+        return pixels, np.linalg.norm(local, axis=1), seen
     moved = local
     for _ in range(ROW_PASSES):
         rows = np.clip(np.nan_to_num(pixels[:, 1]), -0.5, camera.height - 0.5)
@@ -131,7 +131,7 @@ def _seen_by(
         then_from_first = world_from_camera.inverse() @ image.world_from_camera
         moved = then_from_first.apply(local[:, None, :])[:, 0]
         pixels, seen = camera.project(moved)
-    return pixels, moved[:, 2], seen
+    return pixels, np.linalg.norm(moved, axis=1), seen
 
 
 def _cut(ends: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:

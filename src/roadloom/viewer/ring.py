@@ -18,16 +18,19 @@ from roadloom.sensors.rig import MountedCamera, Rig
 from roadloom.viewer.colors import class_colors
 from roadloom.viewer.draw import (
     Picture,
-    depth_colors,
     draw_dots,
     draw_label,
     draw_lines,
+    draw_words,
+    range_colors,
     resized,
 )
 from roadloom.viewer.projection import BoxLines, box_lines, project, still_points
 
 BLANK = 34
 """Grey level where a photograph was not recorded."""
+ABSENT = "no photograph recorded"
+"""In its place; the page says the same."""
 GAP_PX = 6
 SIDE = -0.05
 """Cameras whose optical axis points further back than this (cosine) go to the rear row."""
@@ -43,8 +46,9 @@ def overlay(
 ) -> Picture:
     """The image of one camera, on it the frame's boxes and points as far as recorded.
 
-    Where the photograph was not recorded its place is grey. ``size`` is the picture's width and
-    height [px], the camera's own if None; the photograph is resized before it is drawn on.
+    Where the photograph was not recorded its place is grey and says so. ``size`` is the
+    picture's width and height [px], the camera's own if None; the photograph is resized before
+    it is drawn on.
     """
     image = camera_view(frame, camera)
     full = image.mount.camera
@@ -52,9 +56,9 @@ def overlay(
     picture = photograph(image, width, height)
     scale = np.array([width / full.width, height / full.height])
     if lidar and (sweep := recorded_sweep(frame)) is not None:
-        pixels, depth = points_in_image(frame, sweep, image)
+        pixels, away = points_in_image(frame, sweep, image)
         spots = (pixels + 0.5) * scale - 0.5
-        picture = draw_dots(picture, spots, depth_colors(depth), max(0.8, width / 900))
+        picture = draw_dots(picture, spots, range_colors(away), max(0.8, width / 900))
     if boxes and (found := recorded_boxes(frame)) is not None:
         lines = lines_in_image(frame, found, image)
         ends = (lines.ends + 0.5) * scale - 0.5
@@ -81,11 +85,11 @@ def _no_photograph(camera: str) -> np.ndarray:
 
 
 def photograph(image: CameraImage, width: int, height: int) -> Picture:
-    """The pixels at a size, or a grey sheet of it where they were not recorded."""
+    """The pixels at a size, or a grey sheet that says so where they were not recorded."""
     try:
         return resized(image.pixels, width, height)
     except NotRecorded:
-        return np.full((height, width, 3), BLANK, np.uint8)
+        return draw_words(np.full((height, width, 3), BLANK, np.uint8), ABSENT)
 
 
 def recorded_boxes(frame: Frame) -> Boxes | None:
@@ -124,12 +128,12 @@ def chosen_key(clip: Clip, wanted: int | None) -> int:
 def points_in_image(
     frame: Frame, sweep: Sweep, image: CameraImage
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels [point 2] and depths [point] of what an image sees, the far points first."""
+    """Pixels [point 2] of what an image sees and distances [point] from it, the far ones first."""
     points = still_points(sweep, frame.clip.ego)
-    pixels, depth, seen = project(points, sweep.world_from_ego, image, _path(frame, image))
+    pixels, away, seen = project(points, sweep.world_from_ego, image, _path(frame, image))
     rows = np.flatnonzero(seen)
-    rows = rows[np.argsort(-depth[rows], kind="stable")]
-    return pixels[rows], depth[rows]
+    rows = rows[np.argsort(-away[rows], kind="stable")]
+    return pixels[rows], away[rows]
 
 
 def lines_in_image(frame: Frame, boxes: Boxes, image: CameraImage) -> BoxLines:
@@ -138,15 +142,20 @@ def lines_in_image(frame: Frame, boxes: Boxes, image: CameraImage) -> BoxLines:
 
 
 def ring_rows(rig: Rig) -> tuple[tuple[str, ...], ...]:
-    """Camera names: those that look ahead, then those that look back, left ones to the left."""
+    """Camera names: those that look ahead, then those that look back, left ones to the left.
+
+    Stereo pairs, known by their names, follow the other cameras of their row.
+    """
     front = [c for c in rig.cameras if _axis(c)[0] >= SIDE]
     rear = [c for c in rig.cameras if _axis(c)[0] < SIDE]
 
-    def place(camera: MountedCamera) -> tuple[int, float]:
-        # Cameras that look the same way go by where they sit; 0.02 is about a degree.
+    def place(camera: MountedCamera) -> tuple[bool, int, float]:
+        # A stereo pair would part the ring that it looks along. Cameras that look the same way
+        # go by where they sit; 0.02 is about a degree.
         axis, seat = _axis(camera), camera.ego_from_camera.translation
         sideways = np.arctan2(axis[1], abs(axis[0]))
-        return (-round(float(sideways) / 0.02), -float(seat[1]))
+        stereo = camera.name.lower().startswith("stereo")
+        return (stereo, -round(float(sideways) / 0.02), -float(seat[1]))
 
     rows = (tuple(c.name for c in sorted(row, key=place)) for row in (front, rear))
     return tuple(row for row in rows if row)

@@ -7,11 +7,13 @@
     points.ply            the LiDAR sweep, coloured; occupancy.npz the cells
     film.mp4              cameras and the view from above, over all key frames
 
-What was not recorded is left out.
+What was not recorded is left out. What an earlier view left in the folder is removed first, and
+the page is written last: where there is a page, the view is whole.
 """
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from roadloom.viewer.bev import bev_picture
 from roadloom.viewer.colors import class_colors
 from roadloom.viewer.draw import Picture, ramp_colors, resized
 from roadloom.viewer.held import held
+from roadloom.viewer.names import short_source
 from roadloom.viewer.options import ViewOptions
 from roadloom.viewer.page import Page
 from roadloom.viewer.projection import still_points
@@ -38,6 +41,12 @@ from roadloom.viewer.voxels import voxel_picture
 
 __all__ = ["ViewOptions", "write_view"]
 
+OUTPUTS = (
+    "index.html", "film.mp4", "points.ply", "occupancy.npz", "bev.png", "ring.png",
+    "occupancy.png", "overview.png",
+)  # fmt: skip
+"""Beside them each camera's pictures."""
+OVERLAY = "_overlay.jpg"
 JPEG_QUALITY = 93
 FILM_WIDTH = 1280
 """Width [px] of the camera ring in the film; the view from above is added beside it."""
@@ -52,7 +61,7 @@ def write_view(clip: Clip, out_dir: str | Path, options: ViewOptions | None = No
 
     Raises:
         MissingExtra: a film is asked for and PyAV is not installed; nothing is written then.
-        BadInput: the clip has no key frame, or data of it is damaged.
+        BadInput: the clip has no key frame, or data of it is damaged; there is no page then.
     """
     options, folder = options or ViewOptions(), Path(out_dir)
     if options.film:
@@ -60,6 +69,7 @@ def write_view(clip: Clip, out_dir: str | Path, options: ViewOptions | None = No
     clip = held(clip)
     page = Page(clip, options)
     grid = page.grid
+    _remove_earlier(folder)
     pictures: list[Path] = []
 
     def one_pass() -> Iterator[Picture]:
@@ -91,6 +101,7 @@ def colored_cloud(frame: Frame) -> PointCloud:
     sweep = frame.lidar()
     hits = sweep[sweep.returned]
     points = still_points(hits, frame.clip.ego)
+    source = short_source(frame.clip.meta.source)
     if hits.label is not None:
         colors = class_colors(hits.label)
     else:
@@ -101,7 +112,7 @@ def colored_cloud(frame: Frame) -> PointCloud:
         intensity=hits.intensity.astype(np.float32),
         label=hits.label,
         comments=(
-            f"{frame.clip.meta.source} scene {frame.clip.scene_id} at {frame.time_ns} ns",
+            f"{source} scene {frame.clip.scene_id} at {frame.time_ns} ns",
             "ego frame: x forward, y left, z up, metres; origin on the ground under the rear axle",
             f"licence {frame.clip.licence}",
         ),
@@ -130,6 +141,15 @@ def _held_long(pictures: Iterator[Picture], count: int) -> Iterator[Picture]:
         yield from [picture] * (1 if count > 1 else round(FILM_HOLD_S))
 
 
+def _remove_earlier(folder: Path) -> None:
+    """Remove what an earlier view wrote, the page first; other files stay."""
+    drawn = sorted((folder / "cameras").glob(f"*{OVERLAY}"))
+    photographs = [path.with_name(path.name.removesuffix(OVERLAY) + ".jpg") for path in drawn]
+    for path in (*(folder / name for name in OUTPUTS), *photographs, *drawn):
+        if path.is_file() or path.is_symlink():
+            path.unlink()
+
+
 def _write_pictures(frame: Frame, grid: VoxelGrid, folder: Path) -> list[Path]:
     written = _write_cameras(frame, folder) + _write_sheets(frame, grid, folder)
     if recorded_sweep(frame) is not None:
@@ -144,14 +164,13 @@ def _write_pictures(frame: Frame, grid: VoxelGrid, folder: Path) -> list[Path]:
 def _write_cameras(frame: Frame, folder: Path) -> list[Path]:
     written = []
     for name in frame.clip.rig.camera_names:
-        raw, drawn = (folder / "cameras" / f"{name}{end}.jpg" for end in ("", "_overlay"))
-        try:
-            write_image(raw, frame.image(name).pixels, JPEG_QUALITY)
-            written.append(raw)
-        except NotRecorded:
-            pass  # the overlay is drawn all the same, on grey
+        raw, drawn = (folder / "cameras" / f"{name}{end}" for end in (".jpg", OVERLAY))
+        # First the overlay: a photograph beside none is not ours, see ``_remove_earlier``.
         write_image(drawn, overlay(frame, name), JPEG_QUALITY)
         written.append(drawn)
+        with suppress(NotRecorded):  # the overlay is drawn all the same, on grey
+            write_image(raw, frame.image(name).pixels, JPEG_QUALITY)
+            written.append(raw)
     return written
 
 

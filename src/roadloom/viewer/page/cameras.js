@@ -46,7 +46,7 @@ function drawCameras(cameras, frame, show) {
     canvas.width = Math.round(width * scale);
     canvas.height = Math.round(height * scale);
     const pen = canvas.getContext("2d");
-    if (show.points) drawHits(pen, frame[`hits${index}`], frame[`depth${index}`], scale);
+    if (show.points) drawHits(pen, frame[`hits${index}`], frame[`range${index}`], scale);
     if (show.boxes) drawEdges(pen, frame[`edges${index}`], frame[`edgeClass${index}`], scale);
   }
 }
@@ -74,11 +74,11 @@ function drawEdges(pen, ends, classes, scale) {
   }
 }
 
-function drawHits(pen, spots, depths, scale) {
+function drawHits(pen, spots, ranges, scale) {
   if (!spots) return;
   const size = Math.max(1.2, 1.8 * scale);
-  depths.forEach((depth, i) => {
-    pen.fillStyle = rgb(clip.ramp[depth]);
+  ranges.forEach((range, i) => {
+    pen.fillStyle = rgb(clip.ramp[range]);
     pen.fillRect(onCanvas(spots[i * 2], scale) - size / 2, onCanvas(spots[i * 2 + 1], scale) - size / 2, size, size);
   });
 }

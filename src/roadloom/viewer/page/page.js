@@ -181,7 +181,7 @@ function listen() {
   for (const id of ["camera-boxes", "camera-points", "plan-layout", "plan-boxes", "plan-points"]) {
     el(id).addEventListener("change", drawFlat);
   }
-  el("camera-points").addEventListener("change", () => { el("depth-ramp").hidden = !el("camera-points").checked; });
+  el("camera-points").addEventListener("change", () => { el("range-ramp").hidden = !el("camera-points").checked; });
   for (const id of ["space-points", "space-boxes", "space-voxels"]) {
     el(id).addEventListener("change", () => space?.ask());
   }
@@ -210,7 +210,7 @@ function listen() {
 
 el("time").max = clip.frames.length - 1;
 for (const id of ["time", "play", "back", "forth", "rate"]) el(id).disabled = clip.frames.length < 2;
-el("depth-ramp").querySelector("i").style.background =
+el("range-ramp").querySelector("i").style.background =
   `linear-gradient(90deg, ${clip.ramp.filter((_, i) => i % 51 === 0).map((c) => rgb(c)).join(", ")})`;
 fillFacts();
 fillLegend();
