@@ -32,6 +32,16 @@ def test_the_first_code_block_of_the_readme_runs() -> None:
     assert frame.key == 3  # type: ignore[attr-defined]
 
 
+def test_the_code_of_the_labels_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "labels.md").read_text(), re.S)
+    names: dict[str, object] = {}
+    exec(compile("\n".join(blocks), "labels.md", "exec"), names)  # our own text
+    assert names["same"] is True and names["found"] == []
+    (label,) = tmp_path.glob("my_labels/3/occupancy/*.npz")
+    assert int(label.stem) > 0 and (tmp_path / "my_labels" / "labels.json").is_file()
+
+
 def test_every_command_in_the_readme_exists() -> None:
     from roadloom.cli.main import COMMANDS
 
