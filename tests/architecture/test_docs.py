@@ -86,3 +86,28 @@ def test_every_dependency_is_explained() -> None:
     assert {"torch", "pyarrow", "types-PyYAML"} <= names
     for name in [*names, *project["optional-dependencies"]]:
         assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", cells), name
+
+
+def test_the_table_of_grids_is_that_of_the_code() -> None:
+    from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid
+
+    def three(cell: str) -> list[float]:
+        numbers = [float(number) for number in cell.split(",")]
+        return numbers * 3 if len(numbers) == 1 else numbers
+
+    page = (ROOT / "docs" / "conventions.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([-\d., ]+) \| ([\d., ]+) \| ([\d, ]+) \|$", page, re.M)
+    told = {
+        name: VoxelGrid(
+            lower_m=tuple(three(lower)), cell_m=tuple(three(cell)), shape=tuple(map(int, three(n)))
+        )
+        for name, lower, cell, n in rows
+    }
+    assert told == GRIDS
+
+
+def test_the_shift_of_argoverse_2_is_that_of_the_code() -> None:
+    from roadloom.scene.readers.av2_calibration import ORIGIN_HEIGHT_M
+
+    page = (ROOT / "docs" / "conventions.md").read_text()
+    assert f"| z + {ORIGIN_HEIGHT_M} m |" in page
