@@ -36,9 +36,9 @@ from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
 from roadloom.io.image import read_image
-from roadloom.io.read import RESTORE, read_bytes
+from roadloom.io.read import RESTORE, exists, is_dir, read_bytes
 from roadloom.scene.boxes import Boxes
-from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader
+from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader, check_scene_name
 from roadloom.scene.readers import av2_tables as tables
 from roadloom.scene.readers.av2_boxes import Annotations, read_annotations
 from roadloom.scene.readers.av2_calibration import LIDAR, OUR_FROM_VEHICLE, read_poses, read_rig
@@ -57,14 +57,14 @@ class Av2Source(SourceReader):
 
     def __init__(self, place: str) -> None:
         self.place, self.folder = place, Path(place)
-        if not self.folder.is_dir():
+        if not is_dir(self.folder):
             raise tables.missing_folder(self.folder)
         self._logs = self._find_logs()
 
     def _find_logs(self) -> dict[str, Path]:
         if LogFiles(self.folder).is_log():
-            return {self.folder.resolve().name: self.folder}
-        logs = {f.name: f for f in sorted(self.folder.iterdir()) if LogFiles(f).is_log()}
+            return {_scene_of(self.folder): self.folder}
+        logs = {_scene_of(f): f for f in sorted(self.folder.iterdir()) if LogFiles(f).is_log()}
         if not logs:
             raise MissingInput(
                 "holds no Argoverse 2 sensor log",
@@ -92,6 +92,10 @@ class Av2Source(SourceReader):
         if scene not in self._logs:
             raise MissingInput(f"no log {scene!r}", file=self.folder, field="SCENE")
         return LogFiles(self._logs[scene])
+
+
+def _scene_of(log: Path) -> str:
+    return check_scene_name(log.resolve().name, file=log)
 
 
 class Av2Clip(ClipReader):
@@ -198,7 +202,7 @@ class Av2Clip(ClipReader):
         )
 
     def boxes(self, key: int) -> Boxes:
-        if not self.files.annotations.exists():
+        if not exists(self.files.annotations):
             raise NotRecorded("this log has no annotations", field="boxes")
         time_ns = int(self.meta.key_times_ns[key])
         annotations = self._annotations
@@ -214,7 +218,7 @@ class Av2Clip(ClipReader):
 
 
 def _key_times(files: LogFiles) -> np.ndarray:
-    if not files.annotations.exists():
+    if not exists(files.annotations):
         return files.sweep_times()
     columns = tables.read_table(files.annotations, {"timestamp_ns": tables.TIME})
     return np.unique(columns["timestamp_ns"].astype(np.int64))

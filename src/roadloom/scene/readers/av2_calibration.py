@@ -1,5 +1,7 @@
 """Where the vehicle of an Argoverse 2 log was, and where its sensors sit, in our frames."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Int64
 
@@ -8,8 +10,9 @@ from roadloom.geometry.pose import Pose
 from roadloom.io.read import RESTORE
 from roadloom.scene.readers import av2_tables as tables
 from roadloom.scene.readers.av2_tables import Columns, LogFiles
+from roadloom.scene.readers.json_fields import sensor_name_problem
 from roadloom.sensors.pinhole import PinholeCamera
-from roadloom.sensors.rig import MountedCamera, MountedLidar, Rig, check_name
+from roadloom.sensors.rig import MountedCamera, MountedLidar, Rig
 
 ORIGIN_HEIGHT_M = 0.32
 OUR_FROM_VEHICLE = Pose(np.eye(3), np.array([0.0, 0.0, ORIGIN_HEIGHT_M]))
@@ -40,11 +43,8 @@ def read_rig(files: LogFiles) -> Rig:
     lenses = tables.read_table(files.intrinsics, tables.INTRINSICS)
     tables.unique_rows(mounts, ("sensor_name",), files.mounts)
     tables.unique_rows(lenses, ("sensor_name",), files.intrinsics)
-    for name in lenses["sensor_name"].tolist():
-        try:
-            check_name(name)
-        except ValueError as error:
-            raise BadInput(str(error), file=files.intrinsics, field="sensor_name") from error
+    for problem in name_problems(files, lenses):
+        raise problem
     poses = OUR_FROM_VEHICLE @ poses_of(mounts)
     placed = {str(name): poses[row] for row, name in enumerate(mounts["sensor_name"])}
     for name in (*lenses["sensor_name"].tolist(), *tables.UNITS):
@@ -75,6 +75,16 @@ def read_rig(files: LogFiles) -> Rig:
         ),
         source=source,
     )
+
+
+def name_problems(files: LogFiles, lenses: Columns) -> Iterator[BadInput]:
+    """Cameras whose names cannot be used, or are those of LiDARs."""
+    for name in lenses["sensor_name"].tolist():
+        problem = sensor_name_problem(name)
+        if name in (LIDAR, *tables.UNITS):
+            problem = f"{name!r} is the name of a LiDAR, and cannot be that of a camera"
+        if problem:
+            yield BadInput(problem, file=files.intrinsics, field="sensor_name", remedy=RESTORE)
 
 
 def _camera(lenses: Columns, row: int) -> PinholeCamera:

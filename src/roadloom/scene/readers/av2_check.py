@@ -14,9 +14,10 @@ import numpy as np
 from roadloom.errors import BadInput, MissingInput, UnknownClass
 from roadloom.io.image import check_image
 from roadloom.io.progress import show_progress
-from roadloom.io.read import RESTORE
+from roadloom.io.read import RESTORE, exists, is_dir
 from roadloom.scene.class_maps import ids_from
 from roadloom.scene.readers import av2_tables as tables
+from roadloom.scene.readers.av2_calibration import name_problems
 from roadloom.scene.readers.av2_map import map_problems
 from roadloom.scene.readers.av2_tables import Columns, LogFiles
 
@@ -37,7 +38,7 @@ def log_problems(files: LogFiles, *, partial: bool) -> Iterator[BadInput]:
     yield from _repeated(poses, ("timestamp_ns",), files.poses)
     span = _span(poses)
     annotations: Columns = {}
-    if files.annotations.exists() or not is_test(files):
+    if exists(files.annotations) or not is_test(files):
         annotations, found = tables.read_checked(files.annotations, tables.ANNOTATIONS)
         yield from found
         yield from _annotation_problems(files, annotations, span)
@@ -60,9 +61,9 @@ def absent(files: LogFiles) -> Iterator[MissingInput]:
     )
     keys = np.unique(annotations.get("timestamp_ns", np.zeros(0, np.int64)))
     for time in keys.tolist():
-        if not files.sweep(time).exists():
+        if not exists(files.sweep(time)):
             yield MissingInput("no such sweep", file=files.sweep(time), remedy=RESTORE)
-    if not len(keys) and not files.sweeps.is_dir():
+    if not len(keys) and not is_dir(files.sweeps):
         yield MissingInput("no such folder", file=files.sweeps, remedy=RESTORE)
     lenses, _ = tables.read_checked(files.intrinsics, {"sensor_name": tables.TEXT})
     for camera in lenses.get("sensor_name", np.zeros(0, np.str_)).tolist():
@@ -98,6 +99,8 @@ def _named(folder: Path, suffix: str) -> Iterator[tuple[int, Path]]:
 def _calibration_problems(files: LogFiles, mounts: Columns, lenses: Columns) -> Iterator[BadInput]:
     yield from _repeated(mounts, ("sensor_name",), files.mounts)
     yield from _repeated(lenses, ("sensor_name",), files.intrinsics)
+    if "sensor_name" in lenses:
+        yield from name_problems(files, lenses)
     if "sensor_name" not in mounts or "sensor_name" not in lenses:
         return
     placed, cameras = set(mounts["sensor_name"].tolist()), set(lenses["sensor_name"].tolist())
@@ -166,9 +169,9 @@ def _image_problems(
             lenses["sensor_name"], lenses["width_px"], lenses["height_px"], strict=True
         )
     }
-    folders = sorted(files.cameras.iterdir()) if files.cameras.is_dir() else []
+    folders = sorted(files.cameras.iterdir()) if is_dir(files.cameras) else []
     for folder in folders:
-        if folder.is_dir() and folder.name not in sizes:
+        if is_dir(folder) and folder.name not in sizes:
             yield BadInput(
                 f"images of a camera that {files.intrinsics.name} does not hold",
                 file=folder, field="sensor_name", remedy="restore the table, or take them away",
@@ -190,7 +193,7 @@ def _files_in(
     span: tuple[int, int] | None,
     look: Callable[[Path], Iterator[BadInput]],
 ) -> Iterator[BadInput]:
-    found = sorted(folder.glob(f"*{suffix}")) if folder.is_dir() else []
+    found = sorted(folder.glob(f"*{suffix}")) if is_dir(folder) else []
     for file in show_progress(found, desc=f"checking {folder.name}", unit="file"):
         try:
             time = tables.stamp_of(file)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from roadloom.errors import BadInput, MissingInput
-from roadloom.io.read import RESTORE, read_bytes, read_json
+from roadloom.io.read import RESTORE, is_dir, read_bytes, read_json
 from roadloom.scene.map_raster import GroundHeight
 from roadloom.scene.readers.json_fields import Fields
 
@@ -72,7 +72,7 @@ def _world_from_pixel(file: Path) -> np.ndarray:
 
 
 def only_file(folder: Path, pattern: str) -> Path | None:
-    found = sorted(folder.glob(pattern)) if folder.is_dir() else []
+    found = sorted(folder.glob(pattern)) if is_dir(folder) else []
     if len(found) > 1:
         raise BadInput(
             f"there are {len(found)} files {pattern} in {folder}, and only one belongs to the log",

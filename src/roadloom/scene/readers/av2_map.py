@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from roadloom.errors import BadInput, NotRecorded
-from roadloom.io.read import RESTORE, read_json
+from roadloom.io.read import RESTORE, is_dir, read_json
 from roadloom.scene.readers.av2_ground import (
     ground_problems,
     missing,
@@ -78,7 +78,7 @@ def map_problems(folder: Path) -> Iterator[BadInput]:
     else:
         for layer, parse in _PARSERS.items():
             yield from _layer_problems(data, layer, archive, parse)
-    if folder.is_dir():
+    if is_dir(folder):
         yield from ground_problems(folder)
 
 

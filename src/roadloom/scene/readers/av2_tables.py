@@ -15,7 +15,8 @@ import numpy as np
 
 from roadloom.errors import BadInput, MissingInput
 from roadloom.io.extras import need
-from roadloom.io.read import RESTORE, read_bytes
+from roadloom.io.read import RESTORE, exists, is_dir, read_bytes
+from roadloom.scene.readers.json_fields import END_OF_TIMES_US
 
 Columns = dict[str, np.ndarray]
 """Name -> one value per row: float, int64 or uint8 and the like, or text (dtype ``<U``)."""
@@ -32,12 +33,12 @@ class Column:
     positive: bool = False
 
 
-TIME = Column(kinds="iu", lowest=1)
+TIME = Column(kinds="iu", lowest=1, highest=END_OF_TIMES_US * 1000)
 TEXT = Column(kinds="U")
 REAL = Column(kinds="f", lowest=-1e9, highest=1e9)
 """No coordinate or calibration is larger."""
 POSITIVE = Column(kinds="f", highest=1e9, positive=True)
-COUNT = Column(kinds="iu", lowest=0)
+COUNT = Column(kinds="iu", lowest=0, highest=2**31 - 1)
 
 QUATERNION = ("qw", "qx", "qy", "qz")
 TRANSLATION = ("tx_m", "ty_m", "tz_m")
@@ -57,7 +58,9 @@ INTRINSICS: Mapping[str, Column] = {
     "sensor_name": TEXT,
     **dict.fromkeys(("fx_px", "fy_px"), POSITIVE),
     **dict.fromkeys(("cx_px", "cy_px", "k1", "k2", "k3"), REAL),
-    **dict.fromkeys(("height_px", "width_px"), Column(kinds="iu", positive=True)),
+    **dict.fromkeys(
+        ("height_px", "width_px"), Column(kinds="iu", highest=2**31 - 1, positive=True)
+    ),
 }
 UNITS = ("up_lidar", "down_lidar")
 LASERS = 64
@@ -121,11 +124,11 @@ class LogFiles:
     def is_log(self) -> bool:
         """Whether anything in the folder belongs to a sensor log."""
         marks = (self.poses, self.annotations, self.mounts, self.intrinsics, self.sweeps)
-        return any(mark.exists() for mark in marks)
+        return any(exists(mark) for mark in marks)
 
 
 def _times_in(folder: Path, suffix: str) -> np.ndarray:
-    found = [stamp_of(f) for f in folder.glob(f"*{suffix}")] if folder.is_dir() else []
+    found = [stamp_of(f) for f in folder.glob(f"*{suffix}")] if is_dir(folder) else []
     return np.array(sorted(found), np.int64)
 
 

@@ -1,6 +1,6 @@
 """One JSON object of a file that may be damaged: every getter names file and field when it fails.
 
-fields.vector("center_m", 3)  ->  array, or BadInput with field "frames[3].boxes[0].center_m"
+fields.numbers("center_m", 3)  ->  array, or BadInput with field "frames[3].boxes[0].center_m"
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +11,14 @@ import numpy as np
 
 from roadloom.errors import BadInput
 from roadloom.io.read import RESTORE
+from roadloom.sensors.rig import check_name
 
 LARGEST = 1e9
 """No coordinate, size or calibration is larger."""
+END_OF_TIMES_US = 4_102_444_800_000_000
+"""Times lie after 1970 and before 2100 [us]: as nanoseconds they and their sums fit 64 bits."""
+LONGEST_NAME = 100
+"""Bytes of a sensor's name."""
 
 
 class Fields:
@@ -49,10 +54,11 @@ class Fields:
         for index, value in enumerate(self.items(name)):
             yield Fields(self.file, f"{self.path(name)}[{index}]", value)
 
-    def whole(self, name: str, lowest: int = 0) -> int:
+    def whole(self, name: str, lowest: int = 0, highest: int = 2**63 - 1) -> int:
         value = self.get(name)
-        if not is_whole(value) or value < lowest:
-            raise self.bad(name, f"must be a whole number of {lowest} or more, got {short(value)}")
+        if not is_whole(value) or not lowest <= value <= highest:
+            what = f"must be a whole number from {lowest} to {highest}, got {short(value)}"
+            raise self.bad(name, what)
         return value
 
     def number(self, name: str) -> float:
@@ -104,10 +110,23 @@ def is_number(value: Any) -> bool:
     return (is_whole(value) or isinstance(value, float)) and abs(value) < LARGEST
 
 
+def sensor_name_problem(name: str) -> str:
+    """What keeps a text from naming a sensor, as folders and columns are called by it."""
+    try:
+        check_name(name)
+    except ValueError as error:
+        return short_text(str(error))
+    size = len(name.encode(errors="replace"))
+    return "" if size <= LONGEST_NAME else f"a name of {size} bytes; {LONGEST_NAME} are the most"
+
+
 def short(value: Any) -> str:
     """A value as an error line shows it."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return short_text(repr(value), 60)
+
+
+def short_text(text: str, most: int = 160) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _is_nested(value: Any, shape: tuple[int, ...]) -> bool:

@@ -28,8 +28,9 @@ import numpy as np
 from roadloom.errors import BadInput, MissingInput
 from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
+from roadloom.io.read import exists, is_dir
 from roadloom.scene.boxes import Boxes
-from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader
+from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader, check_scene_name
 from roadloom.scene.readers.layouts_file import (
     LayoutFrame,
     layout_problems,
@@ -47,13 +48,14 @@ class LayoutsSource(SourceReader):
 
     def __init__(self, place: str) -> None:
         self.place = Path(place)
-        files = sorted(self.place.glob("*.json")) if self.place.is_dir() else [self.place]
-        if not files or not self.place.exists():
+        there = exists(self.place)
+        files = sorted(self.place.glob("*.json")) if is_dir(self.place) else [self.place]
+        if not files or not there:
             raise MissingInput(
-                "holds no layouts" if self.place.exists() else "no such file or folder",
+                "holds no layouts" if there else "no such file or folder",
                 file=self.place, remedy="name a layout's JSON file, or a folder of them",
             )  # fmt: skip
-        self._files = {file.stem: file for file in files}
+        self._files = {check_scene_name(file.stem, file=file): file for file in files}
 
     @property
     def scenes(self) -> tuple[str, ...]:

@@ -15,9 +15,8 @@ from roadloom.io.read import read_json
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.class_maps import ids_from
 from roadloom.scene.classes import DETECTION_NAMES
-from roadloom.scene.readers.json_fields import Fields
+from roadloom.scene.readers.json_fields import END_OF_TIMES_US, Fields, sensor_name_problem
 from roadloom.sensors.pinhole import PinholeCamera
-from roadloom.sensors.rig import check_name
 
 IMAGE_SIZE = (1600, 900)
 NS_PER_US = 1000
@@ -131,13 +130,11 @@ def _same(a: Pose, b: Pose) -> bool:
 
 
 def _frame(fields: Fields) -> LayoutFrame:
-    time_ns = fields.whole("timestamp_us", lowest=1) * NS_PER_US
+    time_ns = _time_ns(fields)
     cameras = fields.inner("cameras")
     for name in cameras.value:
-        try:
-            check_name(name)
-        except ValueError as error:
-            raise fields.bad("cameras", str(error)) from error
+        if problem := sensor_name_problem(name):
+            raise fields.bad("cameras", problem)
     return LayoutFrame(
         token=fields.text("sample_token"),
         time_ns=time_ns,
@@ -146,6 +143,10 @@ def _frame(fields: Fields) -> LayoutFrame:
         cameras={name: _camera(cameras.inner(name), time_ns) for name in cameras.value},
         found=_boxes(fields),
     )
+
+
+def _time_ns(fields: Fields) -> int:
+    return fields.whole("timestamp_us", lowest=1, highest=END_OF_TIMES_US - 1) * NS_PER_US
 
 
 def _boxes(fields: Fields) -> tuple[LayoutBox, ...]:
@@ -167,7 +168,7 @@ def _box(fields: Fields) -> LayoutBox:
         ),
         size=fields.positive("size_lwh_m", 3),
         velocity_xy=_velocity(fields),
-        num_lidar_points=fields.whole("num_lidar_points"),
+        num_lidar_points=fields.whole("num_lidar_points", highest=2**31 - 1),
     )
 
 
@@ -189,7 +190,7 @@ def _class_id(fields: Fields) -> int:
 
 
 def _camera(fields: Fields, frame_ns: int) -> LayoutCamera:
-    time_ns = fields.whole("timestamp_us", lowest=1) * NS_PER_US
+    time_ns = _time_ns(fields)
     if abs(time_ns - frame_ns) > 1_000_000_000:
         raise fields.bad("timestamp_us", "is more than a second from its frame")
     return LayoutCamera(

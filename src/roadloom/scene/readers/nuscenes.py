@@ -20,14 +20,14 @@ from roadloom.errors import BadInput, MissingInput
 from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
 from roadloom.io.image import read_image
-from roadloom.io.read import read_bytes
+from roadloom.io.read import is_dir, read_bytes
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader
 from roadloom.scene.readers.nuscenes_boxes import boxes_of
 from roadloom.scene.readers.nuscenes_index import Index
 from roadloom.scene.readers.nuscenes_lidar import AROUND_NS, make_sweep, read_labels, read_points
 from roadloom.scene.readers.nuscenes_map import read_map
-from roadloom.scene.readers.nuscenes_scene import NS_PER_US, SceneRows, scene_rig
+from roadloom.scene.readers.nuscenes_scene import NS_PER_US, REACH_NS, SceneRows, scene_rig
 from roadloom.scene.readers.nuscenes_tokens import NO_ROW
 from roadloom.scene.road_map import RoadMap
 from roadloom.scene.sweep import Sweep
@@ -81,14 +81,14 @@ class NuScenesSource(SourceReader):
 
 def _root_and_version(place: str) -> tuple[Path, str]:
     root, version = Path(place), ""
-    if not root.is_dir() and "@" in place:
+    if not is_dir(root) and "@" in place:
         before, _, version = place.rpartition("@")
         root = Path(before)
-    if not root.is_dir():
+    if not is_dir(root):
         raise MissingInput("no such folder", file=root, remedy="give the root of a nuScenes copy")
-    found = sorted(path.name for path in root.glob("v1.0-*") if path.is_dir())
+    found = sorted(path.name for path in root.glob("v1.0-*") if is_dir(path))
     there = f"it holds {', '.join(found)}" if found else "it holds no folder v1.0-*"
-    if version and not (root / version).is_dir():
+    if version and not is_dir(root / version):
         raise MissingInput(f"no version {version!r}; {there}", file=root, field="VERSION")
     if not version and len(found) != 1:
         raise BadInput(
@@ -119,9 +119,19 @@ class NuScenesClip(ClipReader):
         return self.__dict__ | {"_opened": {}}
 
     def ego(self) -> PoseTrack:
-        """Poses of the records of all sensors, radars included, in time order."""
+        """Poses of the records of all sensors, radars included, in time order.
+
+        Without a LiDAR key frames lie at the times of samples, which may be a little before the
+        first record or after the last: the path is continued to them.
+        """
         times, poses = self.rows.path()
-        return PoseTrack(time_ns=times, world_from_ego=poses)
+        track = PoseTrack(time_ns=times, world_from_ego=poses)
+        keys = self.meta.key_times_ns
+        beyond = keys[(keys < times[0]) | (keys > times[-1])]
+        if not len(beyond):
+            return track
+        every = np.union1d(times, beyond)
+        return PoseTrack(time_ns=every, world_from_ego=track.at(every, extrapolate_ns=REACH_NS))
 
     def records(self, sensor: str) -> Records:
         if sensor not in self._opened:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from roadloom.errors import BadInput
-from roadloom.io.read import RESTORE
+from roadloom.io.read import RESTORE, exists
 from roadloom.scene.readers.nuscenes_fields import SPECIAL, check_values
 from roadloom.scene.readers.nuscenes_tables import (
     MAY_BE_ABSENT,
@@ -93,6 +93,8 @@ _NOT_NAMED_AFTER = {"sample_data": ("ego_pose",)}
 """Tables whose tokens nothing names once another is read: millions need not stay in memory."""
 _NO_TOKEN = frozenset({"ego_pose", "sample_data"})
 """Tables whose tokens only serve to be found."""
+FAR_FROM_SAMPLE_US = 5_000_000
+"""A sensor record belongs to the sample nearest in time; key frames are half a second apart."""
 
 
 def load_tables(
@@ -123,7 +125,16 @@ def load_tables(
         table = tables[name]
         for link, target in links.items():
             _follow(table, link, table.columns[link], tables[target], complain)
+    _check_times(tables["sample_data"], tables["sample"], complain)
     return tables
+
+
+def _check_times(record: Table, sample: Table, complain: Complain) -> None:
+    known = np.flatnonzero(record["sample_token"] != NO_ROW)
+    stamps = sample["timestamp"][record["sample_token"][known]]
+    apart = np.abs(record["timestamp"][known] - stamps)
+    what = f"is more than {FAR_FROM_SAMPLE_US / 1e6:g} s from that of its sample"
+    record.complain_of(known[apart > FAR_FROM_SAMPLE_US], "timestamp", what, complain)
 
 
 def _load(
@@ -139,7 +150,7 @@ def _load(
     damaged = partial(table.damaged, complain)
     pieces: dict[str, Growing] = {}
     special = SPECIAL[name](tables) if name in SPECIAL else None
-    if name not in MAY_BE_ABSENT or path.exists():
+    if name not in MAY_BE_ABSENT or exists(path):
         for rows in read_rows(path, TABLES[name], damaged, progress):
             parts = _parts(name, rows, late)
             if special is not None:

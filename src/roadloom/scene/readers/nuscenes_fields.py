@@ -1,7 +1,7 @@
 """Fields of the nuScenes tables that are no plain column, and values that types cannot judge."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -9,9 +9,13 @@ import numpy as np
 from roadloom.errors import BadInput, UnknownClass
 from roadloom.io.read import RESTORE
 from roadloom.scene.class_maps import ids_from
+from roadloom.scene.reader import check_scene_name
+from roadloom.scene.readers.json_fields import sensor_name_problem, short
 from roadloom.scene.readers.nuscenes_tables import Complain, Rows
 from roadloom.scene.readers.nuscenes_tokens import NO_ROW, Column, Table, Tokens
-from roadloom.sensors.rig import check_name
+
+LONGEST_PART = 255
+"""Bytes of a file's or folder's name, as file systems hold them."""
 
 
 class Special(ABC):
@@ -130,24 +134,57 @@ def check_values(table: Table, complain: Complain) -> None:
         what = "is no rotation: a quaternion must have length 1"
         table.complain_of(np.flatnonzero(off), "rotation", what, complain)
     if "filename" in table.columns:
-        bad = [row for row, name in enumerate(table["filename"].tolist()) if _strays(name)]
+        names = table["filename"].tolist()
+        bad = [row for row, name in enumerate(names) if _strays(name)]
         table.complain_of(bad, "filename", "leads out of the data root", complain)
+        bad = [row for row, name in enumerate(names) if len(name) > 200 and _too_long(name)]
+        what = f"has a part of more than {LONGEST_PART} bytes"
+        table.complain_of(bad, "filename", what, complain)
     unique = {"sensor": "channel", "scene": "name", "category": "name"}.get(table.name)
     if unique:
         twice = Tokens(table[unique]).repeated()
         table.complain_of(twice, unique, "an earlier record has the same", complain)
-    if table.name == "category":
-        for row, name in enumerate(table["name"].tolist()):
-            try:
-                ids_from("lidarseg", [name.decode()])
-            except UnknownClass as error:
-                table.complain_of([row], "name", error.message, complain)
-    if table.name == "sensor":
-        for row, name in enumerate(table["channel"].tolist()):
-            try:
-                check_name(name.decode())
-            except ValueError as error:
-                table.complain_of([row], "channel", str(error), complain)
+    if table.name in _NAMES:
+        field, problem_of = _NAMES[table.name]
+        for row, name in enumerate(table[field].tolist()):
+            if problem := problem_of(name.decode()):
+                table.complain_of([row], field, problem, complain)
+
+
+def _category_problem(name: str) -> str:
+    try:
+        ids_from("lidarseg", [name])
+    except UnknownClass as error:
+        return error.message
+    return ""
+
+
+def _scene_problem(name: str) -> str:
+    try:
+        check_scene_name(name, file=None)
+    except BadInput as error:
+        return error.message
+    return ""
+
+
+def _location_problem(name: str) -> str:
+    """Maps are called ``LOCATION.json``."""
+    if "/" in name or len(name.encode()) > LONGEST_PART - len(".json"):
+        return f"{short(name)} is no name of a map's file"
+    return ""
+
+
+_NAMES: Mapping[str, tuple[str, Callable[[str], str]]] = {
+    "category": ("name", _category_problem),
+    "sensor": ("channel", sensor_name_problem),
+    "scene": ("name", _scene_problem),
+    "log": ("location", _location_problem),
+}
+"""Fields whose texts must be names of a kind, and what says what is wrong with one."""
+
+
+def _too_long(name: bytes) -> bool:
+    return max(map(len, name.split(b"/"))) > LONGEST_PART
 
 
 def _strays(name: bytes) -> bool:

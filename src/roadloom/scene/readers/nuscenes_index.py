@@ -14,7 +14,8 @@ are named ``table.field``:
     points   lidarseg, by record
 
 ``*.number`` is the place in the JSON file, for messages. A file that was cut off, or a format of
-another version, is noticed by the manifest and the index is built again.
+another version, is noticed by the manifest and the index is built again, and so are other
+contents: of files up to ``ALWAYS_SUMMED`` bytes and of those whose date has changed.
 """
 
 import json
@@ -24,6 +25,7 @@ from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from filelock import FileLock
@@ -32,12 +34,15 @@ from roadloom.errors import BadInput
 from roadloom.io.atomic import atomic_folder, write_json
 from roadloom.io.cache import cache_folder
 from roadloom.io.progress import show_progress
+from roadloom.io.read import exists
 from roadloom.scene.readers.nuscenes_columns import load_tables
 from roadloom.scene.readers.nuscenes_tables import TABLES, table_path
 from roadloom.scene.readers.nuscenes_tokens import NO_ROW, Table
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the columns change."""
+ALWAYS_SUMMED = 1 << 20
+"""Files up to this size [bytes] are read and compared each time that a source is opened."""
 _MANIFEST = "manifest.json"
 _LEVELS = {b"v0-40": 1, b"v40-60": 2, b"v60-80": 3, b"v80-100": 4}
 
@@ -86,7 +91,7 @@ class Index:
             except (OSError, ValueError) as error:
                 raise BadInput(
                     f"the index of {self.tables} has changed: {error}", file=self.folder,
-                    field=name, remedy="open the source again",
+                    field=name, remedy=f"delete {self.folder} and open the source again",
                 ) from error  # fmt: skip
         return self._columns[name]
 
@@ -110,7 +115,7 @@ def _state_of(tables: Path) -> str:
     state: list[Any] = [FORMAT]
     for table in TABLES:
         path = table_path(tables, table)
-        if path.exists():
+        if exists(path):
             stat = path.stat()
             state.append((table, stat.st_size, stat.st_mtime_ns))
     return sha256(json.dumps(state).encode()).hexdigest()[:24]
@@ -119,10 +124,27 @@ def _state_of(tables: Path) -> str:
 def _is_whole(folder: Path) -> bool:
     """Whether every file of the index is there in full."""
     try:
-        sizes = json.loads((folder / _MANIFEST).read_bytes())["sizes"]
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+        files = json.loads((folder / _MANIFEST).read_bytes())["files"]
+        return all(_is_as_noted(folder / name, *facts) for name, facts in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _is_as_noted(path: Path, size: int, date_ns: int, checksum: int) -> bool:
+    stat = path.stat()
+    if stat.st_size != size:
+        return False
+    if stat.st_mtime_ns == date_ns and size > ALWAYS_SUMMED:
+        return True
+    return _checksum(path) == checksum
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            checksum = crc32(block, checksum)
+    return checksum
 
 
 def _make_room(home: Path) -> None:
@@ -134,11 +156,12 @@ def _make_room(home: Path) -> None:
 def _build(tables: Path, folder: Path) -> None:
     with progress_bar(tables, f"indexing {tables.name} (once)") as progress:
         loaded = load_tables(tables, _refuse, progress=progress)
-    sizes = {}
+    files = {}
     for name, column in _columns(loaded):
         np.save(folder / f"{name}.npy", column)
-        sizes[f"{name}.npy"] = (folder / f"{name}.npy").stat().st_size
-    write_json(folder / _MANIFEST, {"format": FORMAT, "tables": str(tables), "sizes": sizes})
+        path = folder / f"{name}.npy"
+        files[path.name] = (path.stat().st_size, path.stat().st_mtime_ns, _checksum(path))
+    write_json(folder / _MANIFEST, {"format": FORMAT, "tables": str(tables), "files": files})
 
 
 def _refuse(problem: BadInput) -> None:
@@ -149,7 +172,7 @@ def _refuse(problem: BadInput) -> None:
 def progress_bar(tables: Path, what: str) -> Iterator[Callable[[int], object]]:
     """A bar on stderr over the bytes of all tables, shown after two seconds."""
     paths = [table_path(tables, table) for table in TABLES]
-    total = sum(path.stat().st_size for path in paths if path.exists())
+    total = sum(path.stat().st_size for path in paths if exists(path))
     with show_progress(total=total, desc=what, unit="B", unit_scale=True) as bar:
         yield bar.update
 

@@ -18,6 +18,7 @@ from roadloom.geometry.pose import Pose
 from roadloom.io.read import RESTORE, read_array
 from roadloom.scene.class_maps import ids_from
 from roadloom.scene.classes import UNKNOWN
+from roadloom.scene.readers.json_fields import LARGEST
 from roadloom.scene.sweep import LidarOrigin, Sweep
 
 TURN_NS = 50_000_000
@@ -40,9 +41,7 @@ def read_points(path: Path) -> Float[np.ndarray, "point 5"]:
     """
     rows = read_array(path, "<f4", 5)
     wrong = {
-        "x": ~np.isfinite(rows[:, 0]),
-        "y": ~np.isfinite(rows[:, 1]),
-        "z": ~np.isfinite(rows[:, 2]),
+        **{axis: ~(np.abs(rows[:, i]) <= LARGEST) for i, axis in enumerate("xyz")},
         "intensity": ~((rows[:, 3] >= 0) & (rows[:, 3] <= 255)),
         "ring": ~((rows[:, 4] >= 0) & (rows[:, 4] < 256) & (rows[:, 4] == np.floor(rows[:, 4]))),
     }

@@ -19,9 +19,9 @@ from jaxtyping import Float
 from msgspec import Struct
 
 from roadloom.errors import BadInput, NotRecorded
-from roadloom.io.read import RESTORE, read_bytes
+from roadloom.io.read import RESTORE, exists, read_bytes
 from roadloom.scene.map_raster import MapRaster
-from roadloom.scene.readers.nuscenes_tables import Positive, Token, Vector
+from roadloom.scene.readers.nuscenes_tables import Positive, Real, Token, Vector
 from roadloom.scene.road_map import Lane, Line, Polygon, RoadMap, with_height
 
 MASK_PIXEL_M = 0.1
@@ -31,8 +31,8 @@ STEP_M = 1.0
 
 class Node(Struct, gc=False):
     token: Token
-    x: float
-    y: float
+    x: Real
+    y: Real
 
 
 class LineRecord(Struct, gc=False):
@@ -133,8 +133,8 @@ def read_map(root: Path, location: str, mask: str | None) -> RoadMap:
     """
     expansion = expansion_path(root, location)
     pixels = None if mask is None else root / mask
-    there = pixels is not None and pixels.exists()
-    if not expansion.exists() and not there:
+    there = pixels is not None and exists(pixels)
+    if not exists(expansion) and not there:
         raise NotRecorded(
             f"this copy holds no map of {location}", field="map",
             remedy="unpack the map expansion into maps/expansion",
@@ -142,7 +142,7 @@ def read_map(root: Path, location: str, mask: str | None) -> RoadMap:
     rasters = {}
     if pixels is not None and there:
         rasters["drivable_area"] = MapRaster.bottom_left(pixels, MASK_PIXEL_M)
-    if not expansion.exists():
+    if not exists(expansion):
         return RoadMap(name=location, rasters=rasters)
     stat = expansion.stat()
     vector = _vector_map(expansion, location, (stat.st_mtime_ns, stat.st_size))

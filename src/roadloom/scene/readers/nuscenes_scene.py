@@ -17,6 +17,8 @@ from roadloom.sensors.rig import MountedCamera, MountedLidar, Rig
 
 MAIN_LIDAR = "LIDAR_TOP"
 NS_PER_US = 1000
+REACH_NS = 100_000_000
+"""A path is continued this far beyond its first and last record, to key frames without LiDAR."""
 _SOURCE = "calibrated_sensor.json"
 
 
@@ -38,6 +40,10 @@ class SceneRows:
         spans = {c: slice(*start[i : i + 2]) for i, c in enumerate(channels)}
         self.rows = {channel: s for channel, s in spans.items() if s.start < s.stop}
         """Rows of the records of each sensor that has any, radars too."""
+        if not self.rows:
+            place = index.place("scene", "scene", scene, "token")
+            what = f"no record of sample_data.json belongs to {self.name}"
+            raise BadInput(what, **place, remedy=RESTORE)
         kinds = dict(zip(channels, index.texts("sensor.modality"), strict=True))
         self.cameras, self.lidars = (
             [channel for channel in self.rows if kinds[channel] == kind]
@@ -91,12 +97,27 @@ class SceneRows:
                 what = f"no key frame record of {self.main_lidar} belongs to it"
                 raise BadInput(what, **place, remedy=RESTORE)
             times = self.index["record.timestamp"][self.rows[self.main_lidar]][keys]
+        else:
+            self._check_reach(times)
         if (np.diff(times) <= 0).any():
             row = first + 1 + int(np.argmax(np.diff(times) <= 0))
             place = self.index.place("sample", "sample", row, "timestamp")
             what = f"two key frames of {self.name} have the same time, or change places"
             raise BadInput(what, **place, remedy=RESTORE)
         return times * NS_PER_US
+
+    def _check_reach(self, times_us: np.ndarray) -> None:
+        stamps = self.index["record.timestamp"]
+        first = min(int(stamps[rows.start]) for rows in self.rows.values())
+        last = max(int(stamps[rows.stop - 1]) for rows in self.rows.values())
+        away = np.maximum(first - times_us, times_us - last) * NS_PER_US
+        if (away > REACH_NS).any():
+            row = self.first_sample + int(np.argmax(away > REACH_NS))
+            place = self.index.place("sample", "sample", row, "timestamp")
+            what = (
+                f"no record of {self.name} is within {REACH_NS / 1e9:g} s, so its pose is unknown"
+            )
+            raise BadInput(what, **place, remedy=RESTORE)
 
     def records(self, sensor: str) -> Records:
         rows = self.rows[sensor]

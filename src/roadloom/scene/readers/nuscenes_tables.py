@@ -7,6 +7,7 @@ table and, as in ``[17].ego_pose_token``, the record and its field. Layout of th
 et al., "nuScenes", 2020, and https://www.nuscenes.org/nuscenes#data-format.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from roadloom.errors import BadInput, MissingInput
-from roadloom.io.read import RESTORE
+from roadloom.io.read import RESTORE, regular_file
+from roadloom.scene.readers.json_fields import END_OF_TIMES_US, LARGEST
 
 Complain = Callable[[BadInput], None]
 """What to do with a problem: raise it, or note it and go on."""
@@ -29,12 +31,13 @@ Token = Annotated[str, Meta(min_length=1, max_length=120)]
 Link = Annotated[str, Meta(max_length=120)]
 """A token that may be empty: there is none."""
 FileName = Annotated[str, Meta(min_length=1, max_length=400)]
-Time = Annotated[int, Meta(gt=0, lt=9_000_000_000_000_000)]
-"""Microseconds since 1970; as nanoseconds they still fit into 64 bits."""
+Time = Annotated[int, Meta(gt=0, lt=END_OF_TIMES_US)]
+"""Microseconds since 1970."""
 Count = Annotated[int, Meta(ge=0, lt=2**31)]
-Positive = Annotated[float, Meta(gt=0)]
-Vector = tuple[float, float, float]
-Quaternion = tuple[float, float, float, float]
+Positive = Annotated[float, Meta(gt=0, le=LARGEST)]
+Real = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+Vector = tuple[Real, Real, Real]
+Quaternion = tuple[Real, Real, Real, Real]
 
 
 class Sensor(Struct, gc=False):
@@ -211,10 +214,12 @@ def read_rows(
         block: bytes to read at a time.
     """
     try:
-        with path.open("rb") as file:
+        with regular_file(path).open("rb") as file:
             yield from _blocks(file, path, kind, complain, progress, block)
-    except FileNotFoundError:
+    except MissingInput:
         complain(MissingInput("no such table", file=path, remedy=RESTORE))
+    except BadInput as error:
+        complain(error)
     except OSError as error:
         complain(BadInput(f"cannot be read: {error.strerror}", file=path, remedy=RESTORE))
 
@@ -277,8 +282,8 @@ def _decode(
         msgspec.DecodeError and others: ``body`` is no JSON.
     """
     try:
-        if b"\\u0000" not in body:
-            records = decoder.decode(body)
+        records = decoder.decode(body)
+        if b"\\u0000" not in body and not _may_repeat_a_key(body, kind, len(records)):
             return len(records), Rows(list(range(done, done + len(records))), records)
     except msgspec.ValidationError as error:
         if not _RECORD.search(str(error)):  # not a list
@@ -293,12 +298,34 @@ def _decode(
                 key = _KEY.findall(before)[-1].decode()
                 raise msgspec.ValidationError(f"a text holds the character NUL - at `$.{key}`")
             record = one.decode(raw)
+            if twice := _repeated_key(bytes(raw)):
+                raise msgspec.ValidationError(f"is there twice - at `$.{twice}`")
         except msgspec.ValidationError as error:
             complain(_wrong(error, number, path))
         else:
             rows.number.append(number)
             rows.records.append(record)
     return len(raws), rows
+
+
+def _may_repeat_a_key(body: bytes, kind: type[Struct], records: int) -> bool:
+    """Whether a record may hold a key twice, of which msgspec would take the last.
+
+    Cheap and never wrong in denying it, unless colons stand apart from their keys: it counts
+    keys. What else holds as many (escaped letters, texts equal to a key) is looked at closely.
+    """
+    if b"\\u00" in body:
+        return True
+    names = kind.__struct_fields__
+    if not kind.__struct_defaults__ and body.count(b'":') == len(names) * records:
+        return False
+    return any(body.count(f'"{name}"'.encode()) > records for name in names)
+
+
+def _repeated_key(record: bytes) -> str:
+    """The first key that a record holds twice, or nothing."""
+    pairs: list[str] = json.loads(record, object_pairs_hook=lambda found: [key for key, _ in found])
+    return next((key for i, key in enumerate(pairs) if key in pairs[:i]), "")
 
 
 _RECORD = re.compile(r" - at `\$\[")
