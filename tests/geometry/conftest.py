@@ -1,7 +1,8 @@
 """Random rigid motions, near the world's origin and 5,000 km away from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -26,3 +27,11 @@ def random_pose() -> PoseMaker:
 def far_m(request: pytest.FixtureRequest) -> np.ndarray:
     """How far the world's origin is from the drive."""
     return np.array([request.param, -0.6 * request.param, 0.0])
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Without the shape checker, as for users: the functions must refuse by themselves."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

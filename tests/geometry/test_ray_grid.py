@@ -5,6 +5,7 @@ The judge is ``slabs``: every cell of the grid tested against every ray, nothing
 
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import product
 from typing import NamedTuple
 
@@ -368,6 +369,74 @@ def test_bad_grids_ranges_and_endpoints_are_refused() -> None:
                 function(*rays, np.ones(UNIT.shape, bool), UNIT, max_range=bad)
     with pytest.raises(BadInput, match="endpoints"):
         carve(rays.origins, rays.origins * np.nan, UNIT)
+
+
+def every_walk(origins: object, directions: object, **limit: object) -> list[Callable[[], object]]:
+    occupied = np.ones(UNIT.shape, bool)
+    return [
+        lambda: cast(origins, directions, occupied, UNIT, **limit),
+        lambda: cast(origins, directions, occupied, UNIT, num_threads=2, **limit),
+        lambda: cast_reference(origins, directions, occupied, UNIT, **limit),
+        lambda: traverse(origins, directions, UNIT, **limit),
+    ]
+
+
+@pytest.mark.parametrize("counts", [(5, 1), (1, 5), (0, 1), (1, 0), (100_000, 1)], ids=str)
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor], ids=["numpy", "torch"])
+def test_as_many_directions_as_origins(
+    unchecked: None, counts: tuple[int, int], kind: Callable[[np.ndarray], object]
+) -> None:
+    """The kernels do not look where arrays end: with one direction they read past it."""
+    o, d = (kind(np.ones((n, 3))) for n in counts)
+    for walk in every_walk(o, d):
+        with pytest.raises(BadInput, match=r"^directions: there are .* origins \(remedy: give one"):
+            walk()
+    with pytest.raises(BadInput, match="^endpoints: there are .* origins .*remedy"):
+        carve(o, d, UNIT)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 2), (1, 4), (1, 1, 3), ()], ids=str)
+def test_rays_of_another_shape_are_refused(unchecked: None, shape: tuple[int, ...]) -> None:
+    good, bad = np.ones((1, 3)), np.ones(shape)
+    for rays, field in (((bad, good), "origins"), ((good, bad), "directions")):
+        for walk in every_walk(*rays):
+            with pytest.raises(BadInput, match=f"^{field}: has the shape .*remedy"):
+                walk()
+    with pytest.raises(BadInput, match="^endpoints: has the shape"):
+        carve(good, bad, UNIT)
+
+
+@pytest.mark.parametrize("dtype", [complex, object, bool, "U4"])
+def test_rays_of_no_real_numbers_are_refused(unchecked: None, dtype: object) -> None:
+    for walk in every_walk(np.ones((1, 3)).astype(dtype), np.ones((1, 3)))[:2]:
+        with pytest.raises(BadInput, match="^origins: holds"):
+            walk()
+
+
+@pytest.mark.parametrize("limit", [np.ones(7), np.ones(1), np.ones((2, 1)), np.ones(0)])
+def test_one_range_for_all_or_one_for_each(unchecked: None, limit: np.ndarray) -> None:
+    for walk in every_walk(np.ones((2, 3)), np.ones((2, 3)), max_range=limit):
+        with pytest.raises(BadInput, match="^max_range: has the shape .* 2 rays .*remedy"):
+            walk()
+
+
+@pytest.mark.parametrize("returned", [np.ones(3, bool), np.ones(2, int), np.ones((2, 1), bool)])
+def test_one_bool_for_each_ray_that_returned(unchecked: None, returned: np.ndarray) -> None:
+    with pytest.raises(BadInput, match="^returned: .*remedy"):
+        carve(np.zeros((2, 3)), np.ones((2, 3)), UNIT, returned=returned)
+
+
+def test_a_tensor_and_an_array_do_not_go_together() -> None:
+    o, d = np.zeros((1, 3)), torch.ones((1, 3), dtype=torch.float64)
+    occupied = np.ones(UNIT.shape, bool)
+    for rays in ((o, d), (d, o)):
+        for walk in (
+            lambda rays=rays: cast(*rays, occupied, UNIT),
+            lambda rays=rays: traverse(*rays, UNIT),
+            lambda rays=rays: carve(*rays, UNIT),
+        ):
+            with pytest.raises(TypeError, match="a tensor met a NumPy array"):
+                walk()
 
 
 def test_the_module_itself_loads_neither_torch_nor_numba() -> None:

@@ -168,3 +168,20 @@ def test_bad_bundles_are_refused(change: dict[str, object], name: str) -> None:
     good = {"origins": np.zeros((1, 3)), "directions": np.array([[1.0, 0, 0]]), "frame": "ego"}
     with pytest.raises(ValueError, match=name):
         RayBundle(**(good | change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"origins": np.zeros((2, 3))},
+        {"origins": np.zeros(3)},
+        {"directions": np.array([[1.0, 0, 0]] * 2)},
+        {"directions": np.array([[1.0, 0]])},
+        {"time_ns": np.zeros(2, np.int64)},
+    ],
+    ids=str,
+)
+def test_parts_of_a_bundle_must_be_as_many(unchecked: None, change: dict[str, np.ndarray]) -> None:
+    good = {"origins": np.zeros((1, 3)), "directions": np.array([[1.0, 0, 0]]), "frame": "ego"}
+    with pytest.raises(ValueError, match="shape"):
+        RayBundle(**(good | change))  # type: ignore[arg-type]

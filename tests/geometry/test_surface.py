@@ -307,9 +307,56 @@ def test_bad_input_is_refused() -> None:
         weight[5] = wrong
         with pytest.raises(BadInput, match="class 5 has the weight"):
             occupancy_from_surfaces(good, ids(good), UNIT, weight)
-        occupancy_from_surfaces(good, ids(good, 6), UNIT, weight)
+        if wrong == 0.0:  # a class that does not occur needs no weight
+            occupancy_from_surfaces(good, ids(good, 6), UNIT, weight)
+            continue
+        with pytest.raises(BadInput, match="class_weight: class 5 has the weight"):
+            occupancy_from_surfaces(good, ids(good, 6), UNIT, weight)
     with pytest.raises(BadInput, match="min_area_faces"):
         occupancy_from_surfaces(good, ids(good), UNIT, EVEN, min_area_faces=-0.1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"triangles": np.zeros((1, 4, 3))}, "triangles"),
+        ({"triangles": np.zeros((3, 3))}, "triangles"),
+        ({"triangles": np.zeros((1, 3, 3), complex)}, "triangles"),
+        ({"class_id": np.ones(5, np.uint8)}, "class_id"),
+        ({"class_id": np.ones(0, np.uint8)}, "class_id"),
+        ({"class_id": np.ones((2, 1), np.uint8)}, "class_id"),
+        ({"class_id": np.array([1, 300])}, "class_id: there is no class 300"),
+        ({"class_id": np.array([-1, 1])}, "class_id: there is no class -1"),
+        ({"class_id": np.array([1.0, 2.0])}, "class_id: holds float64"),
+        ({"class_weight": np.ones(3)}, "class_weight"),
+        ({"class_weight": np.full(256, -1.0)}, "class_weight"),
+        ({"class_weight": np.full(256, "1")}, "class_weight"),
+    ],
+    ids=str,
+)
+def test_arrays_that_do_not_fit_are_refused(
+    unchecked: None, wrong: dict[str, np.ndarray], field: str
+) -> None:
+    """The kernels would read past their ends; 300 would become class 44, and -1 class 255."""
+    good = {"triangles": patch(0.5), "class_id": ids(patch(0.5)), "grid": UNIT}
+    given = good | {"class_weight": EVEN} | wrong
+    with pytest.raises(BadInput, match=f"^{field}.*remedy"):
+        occupancy_from_surfaces(**given)
+    if "class_weight" not in wrong:
+        del given["class_weight"]
+        with pytest.raises(BadInput, match=f"^{field}.*remedy"):
+            surface_areas(**given)
+
+
+def test_class_ids_of_wider_integers_are_the_same_classes(unchecked: None) -> None:
+    surface = patch(0.5)
+    expected = surface_areas(surface, ids(surface, 255), UNIT)
+    found = surface_areas(surface, ids(surface, 255).astype(np.int64), UNIT)
+    assert (found.class_id == 255).all() and (found.area_m2 == expected.area_m2).all()
+
+
+def test_huge_triangles_raise_no_warning() -> None:
+    surface_areas(np.full((1, 3, 3), 1e308), np.ones(1, np.uint8), UNIT)
 
 
 def test_the_module_itself_loads_neither_torch_nor_numba() -> None:

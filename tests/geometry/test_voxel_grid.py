@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from roadloom.errors import BadInput
 from roadloom.geometry.voxel_grid import GRIDS, OCC3D, VoxelGrid
 
 every_preset = pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS.keys())
@@ -126,3 +127,51 @@ def test_impossible_grids_are_refused(change: dict[str, object], name: str) -> N
     good = {"lower_m": (0.0, 0.0, 0.0), "cell_m": (1.0, 1.0, 1.0), "shape": (2, 2, 2)}
     with pytest.raises(ValueError, match=name):
         VoxelGrid(**(good | change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": (1.5, 2, 2)},
+        {"shape": (2.0, 2, 2)},
+        {"shape": (True, 2, 2)},
+        {"shape": (4, 4)},
+        {"shape": (4, 4, 4, 4)},
+        {"shape": 4},
+        {"shape": (10**30, 2, 2)},
+        {"lower_m": (0.0, 0.0)},
+        {"lower_m": (0.0, "0", 0.0)},
+        {"lower_m": (0.0, False, 0.0)},
+        {"lower_m": "000"},
+        {"cell_m": (1.0, 1.0)},
+        {"cell_m": (1.0, 1.0, 10**400)},
+        {"cell_m": (1e308, 1.0, 1.0)},
+    ],
+    ids=str,
+)
+def test_what_is_no_triple_of_numbers_is_refused(
+    unchecked: None, change: dict[str, object]
+) -> None:
+    good = {"lower_m": (0.0, 0.0, 0.0), "cell_m": (1.0, 1.0, 1.0), "shape": (2, 2, 2)}
+    with pytest.raises(ValueError, match=f"^{next(iter(change))} "):
+        VoxelGrid(**(good | change))  # type: ignore[arg-type]
+
+
+def test_a_grid_holds_plain_numbers(unchecked: None) -> None:
+    grid = VoxelGrid(
+        lower_m=np.zeros(3, np.float32),  # type: ignore[arg-type]
+        cell_m=[1, 1, 1],  # type: ignore[arg-type]
+        shape=np.array([2, 3, 4]),  # type: ignore[arg-type]
+    )
+    plain = VoxelGrid(lower_m=(0.0, 0.0, 0.0), cell_m=(1.0, 1.0, 1.0), shape=(2, 3, 4))
+    assert repr(grid) == repr(plain) and grid == plain and hash(grid) == hash(plain)
+    assert {type(v) for v in (*grid.lower_m, *grid.cell_m)} == {float}
+    assert {type(v) for v in grid.shape} == {int}
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (5, 2), (5, 4)], ids=str)
+def test_points_have_three_numbers(unchecked: None, shape: tuple[int, ...]) -> None:
+    with pytest.raises(BadInput, match="^points_m: has the shape .*remedy"):
+        OCC3D.cell_of(np.zeros(shape))
+    with pytest.raises(BadInput, match="^cells: has the shape .*remedy"):
+        OCC3D.center_of(np.zeros(shape, np.int64))

@@ -28,6 +28,11 @@ def is_tensor(value: object) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
+def detached(values: Array) -> Array:
+    """The same numbers, through which no gradient passes."""
+    return values.detach() if is_tensor(values) else values
+
+
 def like(value: Any, reference: Array) -> Array:
     """``value`` as an array of the kind, and on the device, of ``reference``; dtype kept.
 

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int8, Int32, Int64, UInt8
 
 from roadloom.errors import BadInput
 from roadloom.geometry.arrays import Array, is_tensor, like, namespace, numpy_door
+from roadloom.geometry.checks import all_finite, check_numbers, check_one_kind, check_shape
 from roadloom.geometry.voxel_grid import VoxelGrid
 
 CHUNKS_PER_THREAD = 4
@@ -73,8 +74,11 @@ def cast(
     The distance of tensors is differentiable in origins and directions.
 
     Raises:
-        BadInput: a ray that is not finite or has no direction, or ``occupied`` of another shape.
+        BadInput: a ray that is not finite or has no direction, other numbers of origins,
+            directions and ranges, or ``occupied`` is of another shape.
+        TypeError: of origins and directions one is a tensor and one is not.
     """
+    check_one_kind(origins=origins, directions=directions)
     if is_tensor(origins) and origins.is_cuda:
         return cast_reference(origins, directions, occupied, grid, max_range=max_range)
     from roadloom.geometry.ray_kernels import first_hits
@@ -112,7 +116,8 @@ def traverse(
     """List every cell that each ray crosses before ``max_range``, near to far.
 
     Raises:
-        BadInput: a ray that is not finite or has no direction.
+        BadInput: a ray that is not finite or has no direction, or other numbers of origins,
+            directions and ranges.
     """
     from roadloom.geometry.ray_kernels import crossed_cells
 
@@ -141,16 +146,17 @@ def carve(
     not return (``returned`` False) hits nothing: its endpoint is as far as it was free.
 
     Raises:
-        BadInput: an origin or endpoint that is not finite.
+        BadInput: an origin or endpoint that is not finite, or other numbers of origins,
+            endpoints and ``returned``.
     """
     from roadloom.geometry.ray_kernels import carve_rays
 
-    start, stop = _float64(origins, "origins"), _float64(endpoints, "endpoints")
+    start, stop = _rows(origins, endpoints, "endpoints")
     cell, inside = grid.cell_of(stop)
     crossed = np.zeros(grid.shape, np.int32)
     ends = np.where(inside[:, None], cell, -1)
     carve_rays(start, stop - start, ends, grid.lower_m, grid.cell_m, crossed)
-    seen = inside if returned is None else inside & _numpy(returned)
+    seen = inside if returned is None else inside & _returned(returned, len(start))
     flat = np.ravel_multi_index(tuple(cell[seen].T), grid.shape)
     hits = np.bincount(flat, minlength=crossed.size).astype(np.int32).reshape(grid.shape)
     return Carved(*_like(origins, crossed, hits))
@@ -168,7 +174,7 @@ def cast_reference(
     """The plain twin of ``cast``: all rays step together, in torch, on any device."""
     import torch
 
-    _check(_numpy(origins), _numpy(directions), _numpy(max_range))
+    _rays(origins, directions, max_range)
     _solid(occupied, grid)
     o, d = origins.detach().double(), directions.detach().double()
     limit = torch.as_tensor(max_range, dtype=torch.float64, device=o.device).expand(o.shape[0])
@@ -263,38 +269,61 @@ def _differentiable(
 
 
 def _rays(origins: Array, directions: Array, max_range: Any) -> tuple[np.ndarray, ...]:
-    start, way = (np.ascontiguousarray(_numpy(a), np.float64) for a in (origins, directions))
-    limit = np.asarray(_numpy(max_range), np.float64)
-    _check(start, way, limit)
-    return start, way, np.ascontiguousarray(np.broadcast_to(limit, start.shape[:1]))
-
-
-def _check(origins: np.ndarray, directions: np.ndarray, limit: Any) -> None:
-    _finite(origins, "origins")
-    _finite(directions, "directions")
-    still = (directions[:, 0] == 0) & (directions[:, 1] == 0) & (directions[:, 2] == 0)
+    """Origins, directions and one limit per ray, float64 and contiguous; refuses bad ones."""
+    start, way = _rows(origins, directions, "directions")
+    still = (way[:, 0] == 0) & (way[:, 1] == 0) & (way[:, 2] == 0)
     if still.any():
         raise BadInput(f"ray {int(still.argmax())} has the direction (0, 0, 0)", field="directions")
-    if not np.all(np.asarray(limit) >= 0):  # NaN too
+    limit = np.asarray(_numpy(max_range))
+    check_numbers(limit, "max_range")
+    if limit.shape not in ((), start.shape[:1]):
+        raise BadInput(
+            f"has the shape {limit.shape}, for {start.shape[0]} rays",
+            field="max_range",
+            remedy="give one distance for all rays, or one for each",
+        )
+    if not np.all(limit >= 0):  # NaN too
         raise BadInput(
             "a range must be a distance, 0 or more",
             field="max_range",
             remedy="use inf for no limit",
         )
+    limit = np.broadcast_to(limit, start.shape[:1])
+    return start, way, np.ascontiguousarray(limit, np.float64)
 
 
-def _finite(rows: np.ndarray, field: str) -> None:
-    if np.isfinite(rows.sum()):  # fast, and sums of sound rays do not overflow
-        return
-    bad = ~np.isfinite(rows).all(axis=-1)
-    if bad.any():
-        first = int(bad.argmax())
-        raise BadInput(f"ray {first} has {rows[first].tolist()}", field=field)
+def _rows(origins: Array, others: Array, field: str) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float64 rows of three, as many of one as of the other: kernels do not ask."""
+    check_one_kind(**{"origins": origins, field: others})
+    start, other = _float64(origins, "origins"), _float64(others, field)
+    if len(start) != len(other):
+        raise BadInput(
+            f"there are {len(other)}, but {len(start)} origins",
+            field=field,
+            remedy="give one for each origin; broadcast_to repeats a single one",
+        )
+    return start, other
 
 
 def _float64(rows: Array, field: str) -> np.ndarray:
-    array = np.ascontiguousarray(_numpy(rows), np.float64)
-    _finite(array, field)
+    array = np.asarray(_numpy(rows))
+    check_numbers(array, field)
+    check_shape(array, (None, 3), field, "one row of x, y, z for each ray")
+    array = np.ascontiguousarray(array, np.float64)
+    if not all_finite(array):
+        first = int((~np.isfinite(array).all(axis=-1)).argmax())
+        raise BadInput(f"ray {first} has {array[first].tolist()}", field=field)
+    return array
+
+
+def _returned(returned: Array, count: int) -> np.ndarray:
+    array = np.asarray(_numpy(returned))
+    if array.dtype != np.bool_ or array.shape != (count,):
+        raise BadInput(
+            f"{array.dtype} {array.shape} does not fit {count} rays",
+            field="returned",
+            remedy="give one bool for each ray",
+        )
     return array
 
 

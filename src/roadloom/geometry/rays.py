@@ -31,7 +31,19 @@ class RayBundle:
     def __post_init__(self) -> None:
         if not self.frame:
             raise ValueError("frame must be named, got ''")
-        xp = namespace(self.origins)
+        rows = tuple(self.origins.shape)
+        if len(rows) != 2 or rows[1] != 3:
+            raise ValueError(f"origins must be rows of x, y, z, got the shape {rows}")
+        if tuple(self.directions.shape) != rows:
+            raise ValueError(
+                f"directions must be as many as origins, got the shape "
+                f"{tuple(self.directions.shape)} for {rows}"
+            )
+        if self.time_ns is not None and tuple(self.time_ns.shape) != rows[:1]:
+            raise ValueError(
+                f"time_ns must have one time per ray, got the shape {tuple(self.time_ns.shape)}"
+            )
+        xp = namespace(self.origins, self.directions)
         if not bool(xp.all(xp.isfinite(self.origins))):
             raise ValueError("origins must be finite")
         length = xp.linalg.vector_norm(self.directions, axis=-1)

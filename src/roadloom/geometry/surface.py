@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
 from roadloom.errors import BadInput
+from roadloom.geometry.checks import all_finite, check_numbers, check_shape
 from roadloom.geometry.voxel_grid import VoxelGrid
 
 FREE = 0
@@ -40,9 +41,9 @@ def surface_areas(
         triangles: corners [m] in the grid's frame. Both sides are one surface.
 
     Raises:
-        BadInput: a corner that is not finite.
+        BadInput: a corner that is not finite, arrays of other shapes, or ids outside 0 to 255.
     """
-    cell, kind, area = _entries(triangles, class_id, grid)
+    cell, kind, area = _entries(*_checked(triangles, class_id), grid)
     return SurfaceAreas(np.stack(np.unravel_index(cell, grid.shape), axis=-1), kind, area)
 
 
@@ -61,44 +62,72 @@ def occupancy_from_surfaces(
 
     Args:
         triangles: corners [m] in the grid's frame.
-        class_weight: positive for each class that occurs; lets thin things stand up to the ground.
+        class_weight: finite, and positive for each class that occurs; lets thin things stand up
+            to the ground.
 
     Raises:
-        BadInput: a corner that is not finite, a surface of class 0 or of a class without weight.
+        BadInput: a corner or weight that is not finite, arrays of other shapes, ids outside 0 to
+            255, a surface of class 0 or of a class without weight.
     """
     from roadloom.geometry.surface_kernels import choose
 
-    present = np.unique(class_id)
+    corners, kinds = _checked(triangles, class_id)
+    present = np.flatnonzero(np.bincount(kinds, minlength=256))
     if FREE in present:
         raise BadInput(
             f"class {FREE} means free", field="class_id", remedy="give surfaces a class of matter"
         )
-    weight = np.asarray(class_weight, np.float64)
-    bad = present[~(np.isfinite(weight[present]) & (weight[present] > 0))]
-    if bad.size:
-        raise BadInput(
-            f"class {int(bad[0])} has the weight {float(weight[bad[0]])}", field="class_weight"
-        )
+    weight = _weights(class_weight, present)
     if not 0 <= min_area_faces < np.inf:
         raise BadInput(f"{min_area_faces} is no share of a face", field="min_area_faces")
     x, y, z = grid.cell_m
     labels = np.full(int(np.prod(grid.shape)), FREE, np.uint8)
     least = min_area_faces * min(x * y, y * z, z * x)
-    choose(*_entries(triangles, class_id, grid), weight, least, TIE, labels)
+    choose(*_entries(corners, kinds, grid), weight, least, TIE, labels)
     return labels.reshape(grid.shape)
 
 
+def _checked(triangles: np.ndarray, class_id: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as the kernels want them; they do not ask how long arrays are."""
+    corners, kinds = np.asarray(triangles), np.asarray(class_id)
+    check_numbers(corners, "triangles")
+    check_shape(corners, (None, 3, 3), "triangles", "three corners of x, y, z for each triangle")
+    corners = np.ascontiguousarray(corners, np.float64)
+    if not all_finite(corners):
+        bad = ~np.isfinite(corners).all(axis=(1, 2))
+        raise BadInput(f"triangle {int(bad.argmax())} is not finite", field="triangles")
+    check_shape(kinds, (len(corners),), "class_id", f"one for each of {len(corners)} triangles")
+    remedy = "give whole numbers from 0 to 255"
+    if kinds.dtype.kind not in "iu":
+        raise BadInput(f"holds {kinds.dtype}", field="class_id", remedy=remedy)
+    if kinds.dtype != np.uint8 and kinds.size and not 0 <= kinds.min() <= kinds.max() <= 255:
+        worst = kinds.min() if kinds.min() < 0 else kinds.max()
+        raise BadInput(f"there is no class {int(worst)}", field="class_id", remedy=remedy)
+    return corners, np.ascontiguousarray(kinds, np.uint8)
+
+
+def _weights(class_weight: np.ndarray, present: np.ndarray) -> np.ndarray:
+    weight = np.asarray(class_weight)
+    check_numbers(weight, "class_weight")
+    check_shape(weight, (256,), "class_weight", "one weight for each of 256 class ids")
+    weight = weight.astype(np.float64)
+    good = np.isfinite(weight) & (weight >= 0)
+    good[present] &= weight[present] > 0
+    if not good.all():
+        first = int(good.argmin())
+        raise BadInput(
+            f"class {first} has the weight {float(weight[first])}",
+            field="class_weight",
+            remedy="give finite weights, 0 only to classes that do not occur",
+        )
+    return weight
+
+
 def _entries(
-    triangles: np.ndarray, class_id: np.ndarray, grid: VoxelGrid
+    corners: np.ndarray, kinds: np.ndarray, grid: VoxelGrid
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flat cell index, class and area of each entry."""
     from roadloom.geometry.surface_kernels import add_areas, in_order
 
-    corners = np.ascontiguousarray(triangles, np.float64)
-    if not np.isfinite(corners.sum()):  # fast, and sums of sound corners do not overflow
-        bad = ~np.isfinite(corners).all(axis=(1, 2))
-        if bad.any():
-            raise BadInput(f"triangle {int(bad.argmax())} is not finite", field="triangles")
-    kinds = np.ascontiguousarray(class_id, np.uint8)
     cell, kind, area = in_order(*add_areas(corners, kinds, grid.lower_m, grid.cell_m, grid.shape))
     return cell, kind, area

@@ -10,11 +10,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from roadloom.geometry.arrays import Array, like, namespace
+from roadloom.geometry.checks import MOST_CELLS, check_last, finite, whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class VoxelGrid:
-    """Ego frame unless said otherwise: x forward, y left, z up [m]."""
+    """Ego frame unless said otherwise: x forward, y left, z up [m].
+
+    Holds plain floats and integers, whatever kind of numbers it is made of.
+    """
 
     lower_m: tuple[float, float, float]
     """Corner with the smallest coordinates; it belongs to cell (0, 0, 0)."""
@@ -24,12 +28,17 @@ class VoxelGrid:
     """Cells along x, y and z."""
 
     def __post_init__(self) -> None:
-        if not all(np.isfinite(self.lower_m)):
-            raise ValueError(f"lower_m must be finite, got {self.lower_m}")
-        if not all(np.isfinite(c) and c > 0 for c in self.cell_m):
+        for name, plain in (("lower_m", finite), ("cell_m", finite), ("shape", whole)):
+            given = getattr(self, name)
+            if isinstance(given, str) or not hasattr(given, "__len__") or len(given) != 3:
+                raise ValueError(f"{name} must have three numbers, for x, y and z, got {given!r}")
+            object.__setattr__(self, name, tuple(plain(value, name) for value in given))
+        if min(self.cell_m) <= 0:
             raise ValueError(f"cell_m must be positive, got {self.cell_m}")
-        if not all(n > 0 for n in self.shape):
-            raise ValueError(f"shape must be positive, got {self.shape}")
+        if min(self.shape) <= 0 or max(self.shape) > MOST_CELLS:
+            raise ValueError(f"shape must be positive and at most 2**53, got {self.shape}")
+        if not np.isfinite(self.upper_m).all():
+            raise ValueError(f"cell_m {self.cell_m} times shape {self.shape} must be finite")
 
     @property
     def upper_m(self) -> tuple[float, float, float]:
@@ -50,7 +59,11 @@ class VoxelGrid:
         """Return each point's cell index and whether that cell is inside the grid.
 
         Points that are not finite are outside; their index is -1.
+
+        Raises:
+            BadInput: the last axis does not have three numbers.
         """
+        check_last(points_m, 3, "points_m")
         xp = namespace(points_m)
         points = xp.astype(points_m, xp.float64)
         lower, size = like(np.array(self.lower_m), points), like(np.array(self.cell_m), points)
@@ -65,6 +78,7 @@ class VoxelGrid:
 
     def center_of(self, cells: Int64[Array, "*cell 3"]) -> Float[Array, "*cell 3"]:
         """Centre [m] of each cell, float64."""
+        check_last(cells, 3, "cells")
         xp = namespace(cells)
         return like(np.array(self.lower_m), cells) + (xp.astype(cells, xp.float64) + 0.5) * like(
             np.array(self.cell_m), cells
