@@ -310,3 +310,47 @@ def test_float32_sizes_meet_float64_poses() -> None:
     tensors = Pose(torch.tensor(pose.rotation), torch.tensor(pose.translation))
     found = bev_iou(tensors, torch.tensor(size).float(), tensors, torch.tensor(size).float())
     np.testing.assert_allclose(found.numpy(), bev_iou(pose, size, pose, size), atol=1e-6)
+
+
+def boxes(count: int) -> tuple[Pose, np.ndarray]:
+    return Pose(np.stack([np.eye(3)] * count), np.zeros((count, 3))), np.ones((count, 3))
+
+
+@pytest.mark.parametrize("counts", [(1, 3), (3, 1), (2, 3), (1, 0), (0, 1)], ids=str)
+def test_one_size_for_each_pose(unchecked: None, counts: tuple[int, int]) -> None:
+    pose, size = (
+        Pose(np.zeros((counts[0], 3, 3)), np.zeros((counts[0], 3))),
+        np.ones((counts[1], 3)),
+    )
+    calls = [
+        lambda: inside(np.zeros((5, 3)), pose, size),
+        lambda: points_in_boxes_count(np.zeros((5, 3)), pose, size),
+        lambda: bev_iou(pose, size, *boxes(1)),
+        lambda: iou_3d(*boxes(1), pose, size),
+    ]
+    for call in calls:
+        with pytest.raises(BadInput, match="^pose: .*do not fit.*remedy"):
+            call()
+
+
+@pytest.mark.parametrize("shape", [(5, 2), (5, 4), (3,), (5,)], ids=str)
+def test_rows_of_another_width_are_refused(unchecked: None, shape: tuple[int, ...]) -> None:
+    pose, size = boxes(1)
+    for count in (inside, points_in_boxes_count):
+        with pytest.raises(BadInput, match="^points: has the shape .*remedy"):
+            count(np.zeros(shape), pose, size)
+        with pytest.raises(BadInput, match="^size: has the shape .*remedy"):
+            count(np.zeros((5, 3)), pose, np.ones(shape))
+
+
+@pytest.mark.parametrize("part", ["rotation", "translation"])
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor], ids=["numpy", "torch"])
+def test_a_pose_of_nan_overlaps_nothing(part: str, kind: object) -> None:
+    pose, size = boxes(2)
+    getattr(pose, part)[1] = np.nan
+    bad = Pose(kind(pose.rotation), kind(pose.translation)), kind(size)  # type: ignore[operator]
+    good = Pose(*(kind(v) for v in (np.eye(3)[None], np.zeros((1, 3))))), kind(size[:1])  # type: ignore[operator]
+    for overlap in (bev_iou, iou_3d):
+        for pair in ((*bad, *good), (*good, *bad)):
+            with pytest.raises(BadInput, match="^pose: .*not finite"):
+                overlap(*pair)

@@ -186,3 +186,58 @@ def test_track_answers_like_the_function_and_pickles(random_pose: PoseMaker) -> 
 def test_a_track_needs_a_pose_for_each_time(random_pose: PoseMaker) -> None:
     with pytest.raises(ValueError, match="as many poses as times"):
         PoseTrack(time_ns=TIMES, world_from_ego=random_pose(0, (4,)))
+
+
+@pytest.mark.parametrize("times", [[2**63 - 1, -(2**63)], [-(2**63), 2**63 - 1]], ids=str)
+def test_times_too_far_apart_for_a_difference(times: list[int], random_pose: PoseMaker) -> None:
+    poses = random_pose(0, (2,))
+    with pytest.raises(BadInput, match="time_ns: the times of poses (must rise|span)"):
+        interpolate_poses(np.array(times), poses, np.array([0]))
+    with pytest.raises(BadInput, match="time_ns: the times of poses (must rise|span)"):
+        PoseTrack(time_ns=np.array(times), world_from_ego=poses)
+
+
+@pytest.mark.parametrize("query", [-(2**63), 2**63 - 1])
+def test_queries_at_the_ends_of_time_are_outside(query: int, random_pose: PoseMaker) -> None:
+    """A difference would wrap to the other sign."""
+    for times in (np.array([-10, 10]), np.array([0])):
+        with pytest.raises(BadInput, match=f"time_ns: {query} ns lies outside"):
+            interpolate_poses(times, random_pose(0, (len(times),)), np.array([query]), 1000)
+    with pytest.raises(BadInput, match="lies"):
+        interpolate_poses(np.array([-10, 10]), random_pose(0, (2,)), np.array([query]), 2**63 - 1)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [np.array([np.nan]), np.array([0.5e8]), 5, np.int64(5), np.zeros((1, 1), np.int64),
+     np.array([True]), np.array([2**63], np.uint64), None],
+    ids=repr,
+)  # fmt: skip
+def test_a_query_is_one_axis_of_whole_nanoseconds(
+    unchecked: None, query: object, random_pose: PoseMaker
+) -> None:
+    path = PoseTrack(time_ns=TIMES, world_from_ego=track(random_pose))
+    with pytest.raises(BadInput, match="^query_ns: "):
+        path.at(query)  # type: ignore[arg-type]
+    if query is not None and np.ndim(query) == 1:
+        with pytest.raises(BadInput, match="^time_ns: "):
+            PoseTrack(time_ns=query, world_from_ego=random_pose(0, (1,)))  # type: ignore[arg-type]
+
+
+def test_other_integers_do_as_times(unchecked: None, random_pose: PoseMaker) -> None:
+    poses = random_pose(0, (2,))
+    expected = interpolate_poses(ns(0, 9), poses, ns(4)).translation
+    for dtype in (np.uint64, np.int32, np.uint8):
+        found = interpolate_poses(ns(0, 9).astype(dtype), poses, ns(4).astype(dtype))
+        assert (found.translation == expected).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
+def test_as_many_poses_as_times(unchecked: None, count: int, random_pose: PoseMaker) -> None:
+    with pytest.raises(BadInput, match="^poses: .*as many poses as times"):
+        interpolate_poses(ns(0, 1, 2), random_pose(0, (count,)), ns(1))
+
+
+def test_a_tolerance_is_not_negative(random_pose: PoseMaker) -> None:
+    with pytest.raises(BadInput, match="^extrapolate_ns: "):
+        interpolate_poses(ns(0, 9), random_pose(0, (2,)), ns(4), extrapolate_ns=-1)

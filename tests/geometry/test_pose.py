@@ -8,6 +8,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
+from roadloom.errors import BadInput
 from roadloom.geometry.pose import (
     Pose,
     quaternion_from_rotation,
@@ -144,6 +145,36 @@ def test_a_quarter_turn_left_in_exact_numbers() -> None:
 def test_no_quaternion_no_rotation(bad: list[float]) -> None:
     with pytest.raises(ValueError, match="quaternion"):
         Pose.from_quaternion(bad, np.zeros(3))
+
+
+@pytest.mark.parametrize("bad", [[np.inf, 0, 0, 0], [-np.inf, 1, 0, 0], [np.inf, np.inf, 0, 0]])
+@pytest.mark.parametrize("kind", [np.array, torch.tensor])
+def test_infinity_is_no_rotation(bad: list[float], kind: object) -> None:
+    batch = kind([[1.0, 0, 0, 0], bad])  # type: ignore[operator]
+    with pytest.raises(BadInput, match="quaternion.*remedy"):
+        rotation_from_quaternion(batch)
+
+
+@pytest.mark.parametrize("scale", [1e-5, 0.1, 50.0, 101.0, 1e30, 1e200, 1e308])
+def test_length_does_not_matter_however_large(scale: float) -> None:
+    """And no square overflows: warnings are errors here."""
+    wxyz = np.array([[0.9, 0.1, -0.2, 0.3], [-0.5, 0.5, 0.5, 1.0]])
+    expected = rotation_from_quaternion(wxyz)
+    np.testing.assert_allclose(rotation_from_quaternion(wxyz * scale), expected, atol=1e-15)
+    if scale <= 1e30:
+        single = torch.tensor(wxyz * scale, dtype=torch.float32)
+        np.testing.assert_allclose(rotation_from_quaternion(single), expected, atol=1e-6)
+
+
+def test_gradients_pass_a_large_quaternion() -> None:
+    wxyz = torch.tensor([900.0, 100.0, -200.0, 300.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(rotation_from_quaternion, wxyz)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (5,), (4, 3)], ids=str)
+def test_a_quaternion_has_four_numbers(unchecked: None, shape: tuple[int, ...]) -> None:
+    with pytest.raises(BadInput, match="^quaternion: has the shape .*remedy"):
+        rotation_from_quaternion(np.ones(shape))
 
 
 # --- kinds of arrays -------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int64
 
 from roadloom.errors import BadInput
 from roadloom.geometry.arrays import Array, like, namespace
+from roadloom.geometry.checks import check_last, check_shape
 from roadloom.geometry.pose import Pose
 
 CORNER_SIGNS = np.array(
@@ -47,7 +48,12 @@ def corners(pose: Pose, size: Float[Array, "*batch 3"]) -> Float[Array, "*batch 
 def inside(
     points: Float[Array, "point 3"], pose: Pose, size: Float[Array, "box 3"]
 ) -> Bool[Array, "box point"]:
-    """Which points lie in which box; a point on a face is inside. NaN points are in none."""
+    """Which points lie in which box; a point on a face is inside. NaN points are in none.
+
+    Raises:
+        BadInput: other numbers of poses and sizes, or a size that is none.
+    """
+    _check_boxes(points, pose, size)
     xp = namespace(points, size)
     found = xp.zeros((size.shape[0], points.shape[0]), dtype=xp.bool, device=_device(points))
     for i, members in enumerate(_members(points, pose, size)):
@@ -58,7 +64,12 @@ def inside(
 def points_in_boxes_count(
     points: Float[Array, "point 3"], pose: Pose, size: Float[Array, "box 3"]
 ) -> Int64[Array, " box"]:
-    """Number of points in each box, faces included."""
+    """Number of points in each box, faces included.
+
+    Raises:
+        BadInput: other numbers of poses and sizes, or a size that is none.
+    """
+    _check_boxes(points, pose, size)
     counts = [members.shape[0] for members in _members(points, pose, size)]
     return like(np.array(counts, dtype=np.int64), points)
 
@@ -73,9 +84,11 @@ def bev_iou(
 
     Exact for boxes turned about z. Of a box that also rolls or pitches the heading counts and
     the tilt does not. Two boxes without area have IoU 0.
+
+    Raises:
+        BadInput: other numbers of poses and sizes, a size that is none, a pose that is not finite.
     """
-    _check_size(size_a)
-    _check_size(size_b)
+    _check_pairs(pose_a, size_a, pose_b, size_b)
     both = footprint_intersection(pose_a, size_a, pose_b, size_b)
     area_a, area_b = size_a[..., 0] * size_a[..., 1], size_b[..., 0] * size_b[..., 1]
     return _ratio(both, area_a[..., :, None] + area_b[..., None, :] - both)
@@ -91,9 +104,11 @@ def iou_3d(
 
     Exact for boxes turned about z: the footprints' intersection times the overlap in height.
     Roll and pitch are passed over, as in ``bev_iou``.
+
+    Raises:
+        BadInput: other numbers of poses and sizes, a size that is none, a pose that is not finite.
     """
-    _check_size(size_a)
-    _check_size(size_b)
+    _check_pairs(pose_a, size_a, pose_b, size_b)
     xp = namespace(size_a, size_b)
     rise = pose_b.translation[..., None, :, 2] - pose_a.translation[..., :, None, 2]
     half_a, half_b = size_a[..., :, None, 2] / 2, size_b[..., None, :, 2] / 2
@@ -150,7 +165,6 @@ def _members(points: Array, pose: Pose, size: Array) -> Iterator[Array]:
     Sorted along x, the points near a box are a short slice: only those are turned into its frame.
     Differences are taken first and in float64, so far-off worlds cost nothing.
     """
-    _check_size(size)
     xp = namespace(points, size)
     points = xp.astype(points, xp.float64)
     order = xp.nonzero(xp.all(xp.isfinite(points), axis=-1))[0]
@@ -218,7 +232,39 @@ def _device(array: Array) -> object:
     return getattr(array, "device", None)
 
 
+def _check_boxes(points: Array, pose: Pose, size: Array) -> None:
+    check_shape(points, (None, 3), "points", "one row of x, y, z for each point")
+    check_shape(size, (None, 3), "size", "one row of length, width, height for each box")
+    _check_count(pose, size)
+    _check_size(size)
+
+
+def _check_pairs(pose_a: Pose, size_a: Array, pose_b: Pose, size_b: Array) -> None:
+    """Refuses what would get an overlap all the same: NaN compares as neither in nor out."""
+    for pose, size in ((pose_a, size_a), (pose_b, size_b)):
+        _check_size(size)
+        _check_count(pose, size)
+        xp = namespace(pose.translation)
+        if not bool(xp.all(xp.isfinite(pose.translation)) & xp.all(xp.isfinite(pose.rotation))):
+            raise BadInput("a box has a pose that is not finite", field="pose")
+
+
+def _check_count(pose: Pose, size: Array) -> None:
+    """Boxes lie along the last batch axis: as many rotations and translations as sizes."""
+    count = tuple(size.shape[-2:-1])
+    if tuple(pose.translation.shape[-2:]) != (*count, 3) or tuple(pose.rotation.shape[-3:]) != (
+        *count, 3, 3,
+    ):  # fmt: skip
+        raise BadInput(
+            f"rotations {tuple(pose.rotation.shape)} and translations "
+            f"{tuple(pose.translation.shape)} do not fit sizes {tuple(size.shape)}",
+            field="pose",
+            remedy="give one pose and one size for each box",
+        )
+
+
 def _check_size(size: Array) -> None:
+    check_last(size, 3, "size")
     xp = namespace(size)
     good = (size >= 0) & xp.isfinite(size)
     if not bool(xp.all(good)):

@@ -11,6 +11,9 @@ from jaxtyping import Float, Int64
 from roadloom.errors import BadInput
 from roadloom.geometry.pose import Pose, quaternion_from_rotation, rotation_from_quaternion
 
+LAST_NS = 2**63 - 1
+"""The largest time and the longest span that int64 holds."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PoseTrack:
@@ -21,12 +24,8 @@ class PoseTrack:
     """Batch axis " time", NumPy float64."""
 
     def __post_init__(self) -> None:
-        if not len(self.time_ns):
-            raise ValueError("a pose track needs at least one pose")
-        if len(self.world_from_ego.translation) != len(self.time_ns):
-            raise ValueError("a pose track needs as many poses as times")
-        if (np.diff(self.time_ns) <= 0).any():
-            raise ValueError("time_ns of a pose track must rise strictly")
+        """Raises ``BadInput``: no time, times that do not rise, or other numbers of poses."""
+        _check_path(_times(self.time_ns, "time_ns"), self.world_from_ego)
 
     def at(self, query_ns: Int64[np.ndarray, " query"], extrapolate_ns: int = 0) -> Pose:
         """world_from_ego at each query time; see ``interpolate_poses``."""
@@ -49,20 +48,12 @@ def interpolate_poses(
             are continued at constant velocity; with a single pose that pose is held.
 
     Raises:
-        BadInput: a query lies outside the range by more than ``extrapolate_ns``, or the times do
-            not rise strictly.
+        BadInput: a query lies outside the range by more than ``extrapolate_ns``, the times do not
+            rise strictly, are not as many as the poses, or are no whole numbers in one axis.
     """
-    if not len(time_ns) or (np.diff(time_ns) <= 0).any():
-        raise BadInput("the times of poses must rise strictly, and be one or more", field="time_ns")
-    early, late = time_ns[0] - query_ns, query_ns - time_ns[-1]
-    outside = np.maximum(early, late)
-    if len(query_ns) and outside.max() > extrapolate_ns:
-        worst = int(query_ns[outside.argmax()])
-        raise BadInput(
-            f"{worst} ns lies outside the recorded {int(time_ns[0])} to {int(time_ns[-1])} ns",
-            field="time_ns",
-            remedy="ask for a time within the recording",
-        )
+    time_ns, query_ns = _times(time_ns, "time_ns"), _times(query_ns, "query_ns")
+    _check_path(time_ns, poses)
+    _check_within(time_ns, query_ns, extrapolate_ns)
     if len(time_ns) == 1:
         return poses[np.zeros(len(query_ns), np.int64)]
     after = np.clip(np.searchsorted(time_ns, query_ns, side="right"), 1, len(time_ns) - 1)
@@ -75,6 +66,59 @@ def interpolate_poses(
     between.rotation[hit] = poses.rotation[exact[hit]]
     between.translation[hit] = poses.translation[exact[hit]]
     return between
+
+
+def _times(value: np.ndarray, field: str) -> np.ndarray:
+    """One axis of int64; a float holds no time stamp of today to the nanosecond."""
+    times = np.asarray(value)
+    if times.ndim != 1 or times.dtype.kind not in "iu":
+        raise BadInput(
+            f"holds {times.dtype} in the shape {times.shape}",
+            field=field,
+            remedy="give an array of int64 nanoseconds with one axis",
+        )
+    if times.dtype == np.uint64 and times.size and int(times.max()) > LAST_NS:
+        raise BadInput(f"{int(times.max())} ns is beyond int64", field=field)
+    return times.astype(np.int64, copy=False)
+
+
+def _check_path(time_ns: np.ndarray, poses: Pose) -> None:
+    # Elements are compared: a difference may be more than int64 holds.
+    if not len(time_ns) or (time_ns[1:] <= time_ns[:-1]).any():
+        raise BadInput("the times of poses must rise strictly, and be one or more", field="time_ns")
+    if int(time_ns[-1]) - int(time_ns[0]) > LAST_NS:
+        raise BadInput("the times of poses span more than 292 years", field="time_ns")
+    for part, axes in ((poses.rotation, 3), (poses.translation, 2)):
+        if part.ndim != axes or len(part) != len(time_ns):
+            raise BadInput(
+                f"{part.shape} is the shape for {len(time_ns)} times",
+                field="poses",
+                remedy="give as many poses as times",
+            )
+
+
+def _check_within(time_ns: np.ndarray, query_ns: np.ndarray, extrapolate_ns: int) -> None:
+    if not 0 <= extrapolate_ns <= LAST_NS:
+        raise BadInput(
+            f"{extrapolate_ns} ns is no tolerance",
+            field="extrapolate_ns",
+            remedy="give nanoseconds, 0 or more",
+        )
+    if not len(query_ns):
+        return
+    first, last = int(time_ns[0]), int(time_ns[-1])
+    early, late = int(query_ns.min()), int(query_ns.max())
+    worst = early if first - early > late - last else late
+    if max(first - early, late - last) > extrapolate_ns:
+        raise BadInput(
+            f"{worst} ns lies outside the recorded {first} to {last} ns",
+            field="time_ns",
+            remedy="ask for a time within the recording",
+        )
+    if max(late - first, last - early) > LAST_NS:
+        raise BadInput(
+            f"{worst} ns lies more than 292 years from the recorded times", field="query_ns"
+        )
 
 
 def blend(first: Pose, second: Pose, share: Float[np.ndarray, " batch"] | float) -> Pose:

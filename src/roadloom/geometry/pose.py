@@ -15,7 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from roadloom.geometry.arrays import Array, like, namespace, promote
+from roadloom.errors import BadInput
+from roadloom.geometry.arrays import Array, detached, like, namespace, promote
+from roadloom.geometry.checks import check_last
+
+LONG = 100.0
+"""A quaternion with a larger component is scaled down first, lest its square overflow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +98,24 @@ def rotation_from_yaw(yaw: Array) -> Float[Array, "*batch 3 3"]:
 
 
 def rotation_from_quaternion(wxyz: Float[Array, "*batch 4"]) -> Float[Array, "*batch 3 3"]:
-    """Rotation matrix of a quaternion, scalar first, of any length but zero."""
+    """Rotation matrix of a quaternion, scalar first, of any finite length above 1e-6.
+
+    Raises:
+        BadInput: a quaternion is not finite or (nearly) zero, or the last axis is not four long.
+    """
     xp = namespace(wxyz)
-    length = xp.linalg.vector_norm(wxyz, axis=-1)
-    if not bool(xp.all(length > 1e-6)):  # NaN too
-        raise ValueError("a quaternion of length zero or NaN is no rotation")
+    check_last(wxyz, 4, "quaternion")
+    size = xp.max(xp.abs(detached(wxyz)), axis=-1, keepdims=True)
+    finite = bool(xp.all(xp.isfinite(size)))
+    if finite and bool(xp.any(size > LONG)):
+        wxyz = wxyz / xp.where(size > LONG, size, xp.ones_like(size))
+    length = xp.linalg.vector_norm(wxyz, axis=-1) if finite else size[..., 0]
+    if not (finite and bool(xp.all(length > 1e-6))):
+        raise BadInput(
+            "a quaternion of length zero, infinity or NaN is no rotation",
+            field="quaternion",
+            remedy="give w, x, y, z, finite and not all zero",
+        )
     unit = wxyz / length[..., None]
     w, x, y, z = (unit[..., i] for i in range(4))
     flat = xp.stack(
