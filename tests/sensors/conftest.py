@@ -1,7 +1,8 @@
 """Lenses of every kind, shared by the tests of the cameras."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -79,3 +80,11 @@ def grid_with_borders() -> GridMaker:
         return np.stack(np.meshgrid(u, v), axis=-1)
 
     return make
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Without the shape checker, as for users: the functions must refuse by themselves."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from roadloom.errors import BadInput
 from roadloom.sensors.camera import Camera, FisheyeCamera, PinholeCamera
 
 GridMaker = Callable[[Camera], np.ndarray]
@@ -222,3 +223,58 @@ def test_impossible_numbers_are_refused_by_name(kind: type, wrong: dict[str, flo
 def test_a_window_outside_the_image_is_refused(window: tuple[int, int, int, int]) -> None:
     with pytest.raises(ValueError, match="does not lie in the image"):
         PinholeCamera(**PINHOLE).crop(*window)
+
+
+@pytest.mark.parametrize("kind", [PinholeCamera, FisheyeCamera])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"width": 1.5}, {"width": 8.0}, {"height": True}, {"width": 10**30}, {"height": "6"},
+     {"fx": 1e10}, {"cx": -1e10}, {"k1": 10**400}, {"cy": None}],
+    ids=lambda wrong: next(iter(wrong)),
+)  # fmt: skip
+def test_what_is_no_fitting_number_is_refused_by_name(
+    unchecked: None, kind: type, wrong: dict[str, object]
+) -> None:
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must be"):
+        kind(**{**PINHOLE, **wrong})
+
+
+@pytest.mark.parametrize("kind", [PinholeCamera, FisheyeCamera])
+def test_sides_are_kept_as_plain_integers(unchecked: None, kind: type) -> None:
+    camera = kind(**{**PINHOLE, "width": np.int64(8)})
+    assert type(camera.width) is int and type(camera.resize(np.int32(4), 3).width) is int
+
+
+@pytest.mark.parametrize("kind", [PinholeCamera, FisheyeCamera])
+def test_windows_and_sizes_are_whole_pixels(unchecked: None, kind: type) -> None:
+    camera = kind(**PINHOLE)
+    for size in ((1.5, 2), (0, 2), (-5, 5), (np.nan, 4), (True, 4), (10**30, 1)):
+        with pytest.raises(BadInput, match="^width: .*remedy"):
+            camera.resize(*size)
+        with pytest.raises(BadInput, match="^height: .*remedy"):
+            camera.resize(*size[::-1])
+    for window in ((0.5, 0, 4, 4), (np.nan, 0, 1, 1), (True, 0, 4, 4)):
+        with pytest.raises(BadInput, match="^left: .*whole.*remedy"):
+            camera.crop(*window)
+    with pytest.raises(BadInput, match="^window: .*does not lie in the image.*remedy"):
+        camera.crop(0, 0, 10**6, 4)
+
+
+@pytest.mark.parametrize("width", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("kind", [np.ones, torch.ones], ids=["numpy", "torch"])
+def test_points_have_three_numbers_and_pixels_two(
+    unchecked: None, camera: Camera, width: int, kind: Callable[[tuple[int, int]], object]
+) -> None:
+    if width != 3:
+        with pytest.raises(BadInput, match="^points_camera: has the shape .*remedy"):
+            camera.project(kind((4, width)))
+    if width != 2:
+        with pytest.raises(BadInput, match="^pixels: has the shape .*remedy"):
+            camera.unproject(kind((4, width)))
+
+
+def test_lists_are_no_arrays(unchecked: None, camera: Camera) -> None:
+    with pytest.raises(
+        TypeError, match="points_camera must be a NumPy array or a tensor, got list"
+    ):
+        camera.project([[1.0, 1.0, 5.0]])

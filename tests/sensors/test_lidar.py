@@ -9,6 +9,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
+from roadloom.errors import BadInput
 from roadloom.sensors.lidar import SpinningLidar
 from roadloom.sensors.presets import preset
 
@@ -181,6 +182,48 @@ def test_impossible_devices_are_refused_by_field(wrong: dict[str, Any]) -> None:
     """The shape checker of the tests is there before us where tables differ in length."""
     with pytest.raises((ValueError, TypeCheckError), match=next(iter(wrong))):
         device(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"elevations_rad": np.float64(0.0)},
+        {"elevations_rad": np.zeros((3, 1))},
+        {"elevations_rad": np.zeros(0)},
+        {"azimuth_offsets_rad": np.zeros(2)},
+        {"firing_offsets_s": np.zeros((1, 3))},
+        {"firing_offsets_s": 0.0},
+        {"azimuth_offsets_rad": np.full(3, 1e10)},
+        {"columns": 1.5},
+        {"columns": True},
+        {"columns": 10**30},
+        {"turn_s": "1"},
+        {"max_range_m": 10**400},
+        {"start_azimuth_rad": 1e300},
+        {"min_range_m": np.nan},
+    ],
+    ids=str,
+)
+def test_tables_and_numbers_that_do_not_fit_are_refused(
+    unchecked: None, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))} "):
+        device(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        (lambda d: d.range_image(np.ones((2, 3)), np.zeros(1, int), np.zeros(2, int)), "ring"),
+        (lambda d: d.range_image(np.ones((2, 3)), np.zeros(2, int), np.zeros(1, int)), "column"),
+        (lambda d: d.range_image(np.ones((2, 2)), np.zeros(2, int), np.zeros(2, int)), "points"),
+        (lambda d: d.nearest_column(np.ones((2, 3)), np.zeros(1, int)), "ring"),
+        (lambda d: d.nearest_column(np.ones(3), np.zeros(1, int)), "points"),
+    ],
+)
+def test_one_ring_and_column_for_each_point(unchecked: None, call: Any, field: str) -> None:
+    with pytest.raises(BadInput, match=f"^{field}.*has the shape.*remedy"):
+        call(device())
 
 
 def test_devices_compare_and_travel(lidar: SpinningLidar) -> None:

@@ -13,11 +13,10 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
-from roadloom.geometry.arrays import Array, namespace
+from roadloom.geometry.arrays import Array, detached, namespace
 from roadloom.sensors.image_plane import (
     NEAREST_M,
     ImagePlane,
-    detached,
     directions_or_nan,
     floating,
 )
@@ -62,7 +61,7 @@ class FisheyeCamera(ImagePlane):
         Points within the limit keep their pixel when it lies outside the image; all others, and
         the camera's own centre and what is exactly behind it, get NaN.
         """
-        points = floating(points_camera)
+        points = floating(points_camera, 3, "points_camera")
         xp = namespace(points)
         finite = xp.all(xp.isfinite(points), axis=-1)
         points = xp.where(finite[..., None], points, xp.ones_like(points))
@@ -91,7 +90,7 @@ class FisheyeCamera(ImagePlane):
         one; a pixel without any gets NaN. Computed in float64 and given in the pixels' dtype;
         first derivatives are exact, second ones are not given.
         """
-        pixels = floating(pixels)
+        pixels = floating(pixels, 2, "pixels")
         xp = namespace(pixels)
         x, y = self._plane(pixels)
         near = xp.maximum(xp.abs(x), xp.abs(y)) <= FARTHEST

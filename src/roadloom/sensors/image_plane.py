@@ -10,7 +10,9 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Bool, Float
 
-from roadloom.geometry.arrays import Array, is_tensor, like, namespace
+from roadloom.errors import BadInput
+from roadloom.geometry.arrays import Array, like, namespace
+from roadloom.geometry.checks import LARGEST, check_last, finite, shown, whole
 
 BORDER_PX = 1e-6
 """Pixels this far past the border still count as in the image: what rounding may add."""
@@ -35,11 +37,13 @@ class ImagePlane:
     cy: float
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("width", "height"):
+                object.__setattr__(self, field.name, whole(value, field.name))
+            finite(value, field.name, LARGEST)
         if self.width < 1 or self.height < 1:
             raise ValueError(f"width and height must be positive, got {self.width}, {self.height}")
-        for field in fields(self):
-            if not np.isfinite(value := getattr(self, field.name)):
-                raise ValueError(f"{field.name} must be finite, got {value}")
         if self.fx <= 0 or self.fy <= 0:
             raise ValueError(f"fx and fy must be positive, got {self.fx}, {self.fy}")
 
@@ -66,19 +70,35 @@ class ImagePlane:
         """The camera of a window of the image: its pixels are ours minus (left, top).
 
         Raises:
-            ValueError: the window does not lie in the image.
+            BadInput: the window does not lie in the image, or not on whole pixels.
         """
+        names = ("left", "top", "width", "height")
+        left, top, width, height = map(_pixels, (left, top, width, height), names)
         inside = left >= 0 and left + width <= self.width and top >= 0
         if not (inside and top + height <= self.height and width > 0 and height > 0):
-            raise ValueError(
+            raise BadInput(
                 f"the window {width} x {height} at ({left}, {top}) does not lie in the image of "
-                f"{self.width} x {self.height} pixels"
+                f"{self.width} x {self.height} pixels",
+                field="window",
+                remedy="give left, top, width, height [px] of a part of the image",
             )
         cx, cy = self.cx - left, self.cy - top
         return replace(self, width=width, height=height, cx=cx, cy=cy)
 
     def resize(self: Plane, width: int, height: int) -> Plane:
-        """The camera of the image scaled to a new size: ``u' = (u + 0.5) s - 0.5``."""
+        """The camera of the image scaled to a new size: ``u' = (u + 0.5) s - 0.5``.
+
+        Raises:
+            BadInput: a side is not a whole number of pixels, 1 or more.
+        """
+        width, height = _pixels(width, "width"), _pixels(height, "height")
+        for side, name in ((width, "width"), (height, "height")):
+            if not 1 <= side <= LARGEST:
+                raise BadInput(
+                    f"{shown(side)} pixels make no image",
+                    field=name,
+                    remedy="give a whole number of pixels, 1 or more",
+                )
         s, t = width / self.width, height / self.height
         return replace(
             self,
@@ -116,16 +136,20 @@ class ImagePlane:
         return float(np.hypot(x, y))
 
 
-def floating(values: Array) -> Array:
-    """Integers become float64; floating arrays stay."""
+def floating(values: Array, width: int, field: str) -> Array:
+    """Integers become float64; floating arrays stay. The last axis must have ``width`` numbers."""
+    check_last(values, width, field)
     xp = namespace(values)
     if xp.isdtype(values.dtype, "real floating"):
         return values
     return xp.astype(values, xp.float64)
 
 
-def detached(values: Array) -> Array:
-    return values.detach() if is_tensor(values) else values
+def _pixels(value: int, field: str) -> int:
+    try:
+        return whole(value, field)
+    except ValueError as error:
+        raise BadInput(str(error), field=field, remedy="give whole pixels") from error
 
 
 def directions_or_nan(vectors: Array, seen: Array, reference: Array) -> Array:

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int, Int64
 
 from roadloom.geometry.arrays import Array, like, namespace
+from roadloom.geometry.checks import LARGEST, check_shape, finite, whole
 
 Direction = Literal["clockwise", "counter-clockwise"]
 
@@ -44,25 +45,26 @@ class SpinningLidar:
     max_range_m: float
 
     def __post_init__(self) -> None:
+        beams = np.shape(self.elevations_rad)
         for name in ("elevations_rad", "azimuth_offsets_rad", "firing_offsets_s"):
             value = np.array(getattr(self, name), dtype=np.float64)
-            if value.ndim != 1 or len(value) == 0 or len(value) != len(self.elevations_rad):
-                raise ValueError(
-                    f"{name} needs one number a beam ({len(self.elevations_rad)}), "
-                    f"got shape {value.shape}"
-                )
+            if value.ndim != 1 or len(value) == 0 or value.shape != beams:
+                raise ValueError(f"{name} needs one number a beam {beams}, got shape {value.shape}")
             if not np.isfinite(value).all():
                 raise ValueError(f"{name} must be finite, got {value[~np.isfinite(value)][0]}")
+            if abs(value).max() > LARGEST:
+                raise ValueError(f"{name} must be at most {LARGEST:g}, got {abs(value).max()}")
             object.__setattr__(self, name, value)
         if self.direction not in ("clockwise", "counter-clockwise"):
             raise ValueError(f"direction {self.direction!r} is no clockwise, counter-clockwise")
-        if self.columns < 1:
+        object.__setattr__(self, "columns", whole(self.columns, "columns"))
+        for name in ("turn_s", "start_azimuth_rad", "min_range_m", "max_range_m"):
+            finite(getattr(self, name), name, LARGEST)
+        if not 1 <= self.columns <= LARGEST:
             raise ValueError(f"columns must be positive, got {self.columns}")
-        if not (np.isfinite(self.turn_s) and self.turn_s > 0):
+        if self.turn_s <= 0:
             raise ValueError(f"turn_s must be positive, got {self.turn_s}")
-        if not np.isfinite(self.start_azimuth_rad):
-            raise ValueError(f"start_azimuth_rad must be finite, got {self.start_azimuth_rad}")
-        if not (0 <= self.min_range_m < self.max_range_m and np.isfinite(self.max_range_m)):
+        if not 0 <= self.min_range_m < self.max_range_m:
             raise ValueError(
                 f"need 0 <= min_range_m < max_range_m, got {self.min_range_m}, {self.max_range_m}"
             )
@@ -109,10 +111,10 @@ class SpinningLidar:
         sensor frame as fired, that is before any compensation of motion.
 
         Raises:
-            ValueError: a ring is not one of the beams.
+            ValueError: a ring is not one of the beams, or rings are not as many as points.
         """
         xp = namespace(points_lidar)
-        self._check(ring, self.beams, "ring")
+        self._check(ring, self.beams, "ring", points_lidar)
         offset = self.azimuth_offsets_rad + self._sign * (
             2 * np.pi * self.firing_offsets_s / self.turn_s
         )
@@ -137,11 +139,12 @@ class SpinningLidar:
         left out.
 
         Raises:
-            ValueError: a ring or column is not one of the device's.
+            ValueError: a ring or column is not one of the device's, or they are not as many as
+                points.
         """
         xp = namespace(points_lidar)
-        self._check(ring, self.beams, "ring")
-        self._check(column, self.columns, "column")
+        self._check(ring, self.beams, "ring", points_lidar)
+        self._check(column, self.columns, "column", points_lidar)
         cell = xp.astype(column, xp.int64) * self.beams + xp.astype(ring, xp.int64)
         ranges = xp.linalg.vector_norm(points_lidar, axis=-1)
         kept = (ranges >= self.min_range_m) & (ranges <= self.max_range_m)
@@ -191,7 +194,9 @@ class SpinningLidar:
     def _azimuth_at(self, time_s: np.ndarray) -> np.ndarray:
         return self.start_azimuth_rad + self._sign * (2 * np.pi) * (time_s / self.turn_s)
 
-    def _check(self, index: Array, count: int, what: str) -> None:
+    def _check(self, index: Array, count: int, what: str, points: Array) -> None:
+        check_shape(points, (None, 3), "points_lidar", "one row of x, y, z for each point")
+        check_shape(index, tuple(points.shape[:1]), what, f"one {what} for each point")
         xp = namespace(index)
         wrong = index[(index < 0) | (index >= count)]
         if wrong.shape[0]:

@@ -13,11 +13,10 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
-from roadloom.geometry.arrays import Array, like, namespace
+from roadloom.geometry.arrays import Array, detached, like, namespace
 from roadloom.sensors.image_plane import (
     NEAREST_M,
     ImagePlane,
-    detached,
     directions_or_nan,
     floating,
 )
@@ -52,7 +51,7 @@ class PinholeCamera(ImagePlane):
         in front and inside the fold keep their pixel when it lies outside the image; all others
         get NaN. Depth is ``points_camera[..., 2]``.
         """
-        points = floating(points_camera)
+        points = floating(points_camera, 3, "points_camera")
         xp = namespace(points)
         x, y, z = points[..., 0], points[..., 1], points[..., 2]
         sideways = xp.maximum(xp.abs(x), xp.abs(y))
@@ -73,7 +72,7 @@ class PinholeCamera(ImagePlane):
         pixel without any gets NaN. Computed in float64 and given in the pixels' dtype; first
         derivatives are exact, second ones are not given.
         """
-        pixels = floating(pixels)
+        pixels = floating(pixels, 2, "pixels")
         xp = namespace(pixels)
         x_d, y_d = self._plane(pixels)
         seen = xp.maximum(xp.abs(x_d), xp.abs(y_d)) <= 1 / SHALLOWEST

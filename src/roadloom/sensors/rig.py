@@ -6,17 +6,22 @@ axle).
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from roadloom.errors import MissingInput
+from roadloom.errors import BadInput, MissingInput
+from roadloom.geometry.checks import LARGEST, shown, whole
 from roadloom.geometry.pose import Pose
 from roadloom.sensors.camera import Camera
 from roadloom.sensors.lidar import SpinningLidar
 
 ORTHONORMAL = 1e-6
 """A rotation may miss R R^T = 1 by this much: what single precision leaves."""
+
+LONGEST_NAME, LONGEST_NAME_BYTES = 100, 200
+"""Of a sensor. File systems end at 255 bytes, and an ending is added."""
 
 LONGEST_NS = 365 * 86_400 * 10**9
 
@@ -135,21 +140,34 @@ def check_name(name: str) -> None:
     """Names become folders, so they must be plain words.
 
     Raises:
-        ValueError: empty, with a slash, a control character or a dot in front.
+        BadInput: empty, with a slash, a control character or a dot in front, or too long.
     """
-    if not re.fullmatch(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]*", name):
-        raise ValueError(f"{name!r} is no name for a sensor: it must also do as a folder's name")
+    long = isinstance(name, str) and len(name) > LONGEST_NAME
+    sound = isinstance(name, str) and not long and re.fullmatch(r"[^./\\][^/\\]*", name, re.DOTALL)
+    # Of the categories Cc are control characters, Cs halves of pairs, Zl and Zp line breaks.
+    if not sound or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name):
+        raise BadInput(
+            f"{shown(name)} is no name for a sensor: it must also do as a folder's name",
+            field="name",
+            remedy=f"use letters, digits, - and _, at most {LONGEST_NAME} of them",
+        )
+    if len(name.encode()) > LONGEST_NAME_BYTES:
+        raise BadInput(
+            f"{shown(name)} is no name for a sensor: folders' names end at 255 bytes",
+            field="name",
+            remedy=f"use at most {LONGEST_NAME_BYTES} bytes of UTF-8",
+        )
 
 
 def check_times(mounted: object, *names: str) -> None:
     """Times must leave room for sums in int64.
 
     Raises:
-        ValueError: one is as long as a year.
+        ValueError: one is as long as a year, or no whole number.
     """
     for name in names:
-        if abs(value := getattr(mounted, name)) >= LONGEST_NS:
-            raise ValueError(f"{name} must be less than a year, got {value} ns")
+        if abs(value := whole(getattr(mounted, name), name)) >= LONGEST_NS:
+            raise ValueError(f"{name} must be less than a year, got {shown(value)} ns")
 
 
 def checked_pose(pose: Pose, what: str) -> Pose:
@@ -165,6 +183,8 @@ def checked_pose(pose: Pose, what: str) -> Pose:
         raise ValueError(f"{what} must be one pose, got {rotation.shape} and {translation.shape}")
     if not (np.isfinite(rotation).all() and np.isfinite(translation).all()):
         raise ValueError(f"{what} must be finite")
+    if abs(translation).max() > LARGEST:
+        raise ValueError(f"{what}: no vehicle is so large: {translation.tolist()}")
     if abs(rotation @ rotation.T - np.eye(3)).max() > ORTHONORMAL:
         raise ValueError(f"{what}: the rotation is not orthonormal: {rotation.tolist()}")
     if np.linalg.det(rotation) < 0:

@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from roadloom.errors import BadInput
+from roadloom.geometry.checks import LARGEST, shown
 from roadloom.sensors.rig import Rig
 from roadloom.sensors.rig_file import VERSION, RigFile, camera_in, camera_out, lidar_in, lidar_out
 
@@ -46,13 +47,20 @@ def rig_from_yaml(text: str, file: str | Path | None = None) -> Rig:
 
     Raises:
         BadInput: not YAML, of another version, or a field is missing, unknown, of the wrong
-            type, not finite or impossible (as a left-handed rotation); names file and field.
+            type, not finite, beyond 1e9 or impossible (as a left-handed rotation); names file
+            and field.
     """
     tree = _parse(text, file)
     _check_version(tree, file)
     for path, value in _numbers(tree, ""):
-        if not math.isfinite(value):
+        if not abs(value) < math.inf:  # NaN too; math.isfinite fails on integers of 309 digits
             raise BadInput(f"must be finite, got {value}", file=file, field=path)
+        # Times in nanoseconds have a limit of their own.
+        if abs(value) > LARGEST and not path.endswith("_ns"):
+            raise BadInput(
+                f"must be at most {LARGEST:g}, got {shown(value)}",
+                file=file, field=path, remedy="give metres, pixels, degrees, as the name says",
+            )  # fmt: skip
     try:
         document = msgspec.convert(tree, RigFile)
     except msgspec.ValidationError as error:
@@ -91,6 +99,11 @@ class _At:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, ValueError):
+            if isinstance(error, BadInput):
+                field = f"{self.field}.{error.field}" if error.field else self.field
+                raise BadInput(
+                    error.message, file=self.file, field=field, remedy=error.remedy
+                ) from error
             raise BadInput(str(error), file=self.file, field=self.field) from error
 
 
@@ -157,7 +170,7 @@ def _check_version(tree: Any, file: str | Path | None) -> None:
 
 
 def _numbers(tree: Any, path: str) -> Iterator[tuple[str, float]]:
-    if isinstance(tree, float):
+    if isinstance(tree, float | int) and not isinstance(tree, bool):
         yield path, tree
     elif isinstance(tree, dict):
         for key, value in tree.items():
