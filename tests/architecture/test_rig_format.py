@@ -132,12 +132,18 @@ def test_the_lidar_turns_as_the_page_says(rig: Rig) -> None:
     assert np.isclose(directions[0, 0, 2], np.sin(np.radians(-15)))
 
 
+def test_powers_of_ten_are_read_as_the_page_says() -> None:
+    text = example().replace("fx: 960.0", "fx: 0.96e+3").replace("k2: 0.07", "k2: 7.0e-2")
+    assert text != example() and rig_from_yaml(text) == rig_from_yaml(example())
+
+
 @pytest.mark.parametrize(
     ("old", "new", "field"),
     [
         ("k1: 0.02", "k1: 0.02\n  k5: 0.1", "cameras[1].k5"),
         ("width: 1280", "width: 1280.0", "cameras[0].width"),
         ("k2: 0.07", "k2: 7e-2", "cameras[0].k2"),
+        ("fx: 960.0", "fx: 0.96e3", "cameras[0].fx"),
         ("max_angle_rad: 1.6580627893946132", "max_angle_rad: 3.2", "cameras[1]"),
         ("roadloom_rig: 1", "roadloom_rig: 2", "roadloom_rig"),
         ("lidars:\n", "lidars:\n- name: FRONT\n  ego_from_lidar: {}\n", "ego_from_lidar"),
