@@ -5,6 +5,7 @@ the damaged log must answer or raise an error of ours, never another one.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.scene.readers.av2_log import START_NS, SWEEP_NS, SWEEPS, SyntheticLog
 import roadloom
 from roadloom.errors import BadInput, RoadloomError
 from roadloom.scene.readers import av2_tables as tables
+from roadloom.scene.readers.av2 import Av2Source
 
 Damage = Callable[[SyntheticLog], tuple[Path, str | None]]
 """Damages a log; answers with the file and field that must be named."""
@@ -205,6 +207,13 @@ CASES |= {
     "dangling lens": _set(_MOUNTS, "sensor_name", 0, "ring_of_nobody"),
     "dangling mount": _set(_LENSES, "sensor_name", 0, "ring_of_nobody"),
     "no upper LiDAR": _set(_MOUNTS, "sensor_name", 3, "side_lidar"),
+    "more points than 31 bits hold": _set(_ANNOTATIONS, "num_interior_pts", 4, 2**31),
+    "annotation time of 2262": _set(_ANNOTATIONS, "timestamp_ns", 0, 2**63 - 1),
+    "pose time of 2262": _set(_POSES, "timestamp_ns", 0, 2**63 - 1),
+    "lens named like a LiDAR": _set(_LENSES, "sensor_name", 0, "up_lidar"),
+    "lens named like the stream": _set(_LENSES, "sensor_name", 0, "lidar"),
+    "lens of a long name": _set(_LENSES, "sensor_name", 0, "x" * 101),
+    "lens of a very long name": _set(_LENSES, "sensor_name", 0, "x" * 5000),
     "lens named like a path": _set(_LENSES, "sensor_name", 0, "../up"),
     "dangling laser": _set(_SWEEP, "laser_number", 5, 64),
     "offset of an hour": _set(_SWEEP, "offset_ns", 5, 2_000_000_000),
@@ -351,7 +360,7 @@ def _key_twice(log: SyntheticLog) -> tuple[Path, str | None]:
 
 
 for _axis in "xyz":
-    for _text in ("NaN", '"5"', "null", "1e999", "true"):
+    for _text in ("NaN", '"5"', "null", "1e300", "true"):
         CASES[f"map point {_axis} {_text}"] = _of_point(_axis, _text)
 for _field, _values in {
     "R": [DROP, [1, 0, 0], [2.0, 0, 0, 2.0], ["1", 0, 0, 1], None],
@@ -362,6 +371,7 @@ for _field, _values in {
         _said = "missing" if _value_ is DROP else repr(_value_)
         CASES[f"transform {_field} {_said}"] = _of_transform(_field, _value_)
 CASES |= {
+    "map point beyond float64": lambda log: (_of_point("x", "1e999")(log)[0], None),
     "heights whole numbers": _heights(np.ones((4, 4), np.int32)),
     "heights flat": _heights(np.ones(16, np.float16)),
     "heights all unknown": _heights(np.full((4, 4), np.nan, np.float16)),
@@ -423,6 +433,28 @@ def test_flipped_bytes_raise_nothing_else(
             data[at] ^= int(random.integers(1, 256))
         path.write_bytes(data)
         tables.read_checked(path, TABLES[name])
+
+
+def test_long_places_are_refused() -> None:
+    for place in ("a" * 5000, "a" * 300):
+        with pytest.raises(BadInput):
+            Av2Source(place)
+
+
+def test_a_log_folder_needs_a_plain_name(sound: SyntheticLog, tmp_path: Path) -> None:
+    shutil.copytree(sound.folder, tmp_path / "split" / "a\tb")
+    with pytest.raises(BadInput, match="is no name"):
+        Av2Source(str(tmp_path / "split"))
+
+
+@pytest.mark.parametrize("name", [*TABLES, IMAGE])
+def test_a_pipe_is_not_waited_for(name: str, log: SyntheticLog) -> None:
+    (log.folder / name).unlink()
+    os.mkfifo(log.folder / name)
+    reader = Av2Source(str(log.folder))
+    found = list(reader.problems(None, partial=True))
+    (log.folder / name).unlink()
+    assert any(p.file == str(log.folder / name) and "pipe" in p.message for p in found)
 
 
 def test_the_undamaged_log_passes(sound: SyntheticLog) -> None:

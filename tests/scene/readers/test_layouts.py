@@ -1,6 +1,7 @@
 """Moving layouts: a synthetic file comes back exactly, a real one plays, damage is named."""
 
 import json
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from roadloom.errors import BadInput, MissingInput, NotRecorded, RoadloomError
 from roadloom.geometry.pose import Pose, rotation_from_yaw
 from roadloom.scene.classes import class_name
 from roadloom.scene.clip import Clip
+from roadloom.scene.readers.layouts import LayoutsSource
 
 TILT = np.deg2rad(3.0)
 """The LiDAR leans forward."""
@@ -217,7 +219,16 @@ _WRONG: dict[str, list[Any]] = {
     "frames": [DROP, [], {}, None],
     "frames[1]": [None, []],
     "frames[1].sample_token": [DROP, "", "token0", 3],
-    "frames[1].timestamp_us": [DROP, "now", 1.5, -1, True, 1_533_151_603_547_590],
+    "frames[1].timestamp_us": [
+        DROP,
+        "now",
+        1.5,
+        -1,
+        True,
+        1_533_151_603_547_590,
+        9 * 10**15,
+        10**30,
+    ],
     "frames[1].ego_from_lidar": [DROP, []],
     "frames[1].ego_from_lidar.rotation_wxyz": [DROP, [0, 0, 0, 0], [1, 0, 0], [2, 0, 0, 0]],
     "frames[1].world_from_ego.rotation_wxyz": [DROP, [0, 0, 0, 0.0], "x", [float("nan"), 0, 0, 1]],
@@ -242,7 +253,7 @@ _WRONG: dict[str, list[Any]] = {
     "frames[1].boxes_in_lidar[1].size_lwh_m": [DROP, [1, 0, 1], [1, -1, 1], [1, 1]],
     "frames[1].boxes_in_lidar[1].yaw_rad": [DROP, None, "left", float("nan")],
     "frames[1].boxes_in_lidar[1].velocity_mps": [DROP, None, [1], [1.0, float("nan")], ["1", "2"]],
-    "frames[1].boxes_in_lidar[1].num_lidar_points": [DROP, -1, 1.5, "7"],
+    "frames[1].boxes_in_lidar[1].num_lidar_points": [DROP, -1, 1.5, "7", 2**31, 10**30],
 }
 CASES = [
     (path, index, "missing" if value is DROP else repr(value)[:25])
@@ -307,6 +318,11 @@ def _moved_camera(data: Any) -> None:
     data["frames"][1]["cameras"]["CAM_BACK"]["ego_from_camera"]["translation_m"] = [1, 0, 2]
 
 
+def _camera_of_a_long_name(data: Any) -> None:
+    for frame in data["frames"]:
+        frame["cameras"]["x" * 101] = frame["cameras"]["CAM_BACK"]
+
+
 def _camera_named_like_a_path(data: Any) -> None:
     for frame in data["frames"]:
         frame["cameras"]["../x"] = frame["cameras"]["CAM_BACK"]
@@ -320,6 +336,7 @@ def _camera_named_like_a_path(data: Any) -> None:
         (_camera_of_one_frame, "frames[1].cameras"),
         (_moved_camera, "frames[1].cameras.CAM_BACK.ego_from_camera"),
         (_camera_named_like_a_path, "frames[0].cameras"),
+        (_camera_of_a_long_name, "frames[0].cameras"),
     ],
 )
 def test_contradictions_are_named(
@@ -349,6 +366,20 @@ def test_an_unknown_scene_is_named(tmp_path: Path) -> None:
     reader = roadloom.open(f"layouts:{_write(tmp_path, layout())}").reader
     with pytest.raises(MissingInput, match="no scene 'x'"):
         list(reader.problems("x", partial=False))
+
+
+def test_long_places_and_unsafe_names_are_refused(tmp_path: Path) -> None:
+    for place in ("a" * 5000, "a" * 300):
+        with pytest.raises(BadInput):
+            LayoutsSource(place)
+    (tmp_path / "a\nb.json").write_text(json.dumps(layout()))
+    with pytest.raises(BadInput, match="is no name"):
+        LayoutsSource(str(tmp_path))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "scene-0001.json")
+    assert "pipe" in _named_problems(tmp_path / "scene-0001.json")[0].message
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from roadloom.scene.readers import av2_tables as tables
 from roadloom.scene.readers.av2_calibration import name_problems
 from roadloom.scene.readers.av2_map import map_problems
 from roadloom.scene.readers.av2_tables import Columns, LogFiles
+from roadloom.scene.readers.json_fields import sensor_name_problem
 
 HOLE_NS = 51_000_000
 HOLE_SHARE = 0.6
@@ -67,6 +68,8 @@ def absent(files: LogFiles) -> Iterator[MissingInput]:
         yield MissingInput("no such folder", file=files.sweeps, remedy=RESTORE)
     lenses, _ = tables.read_checked(files.intrinsics, {"sensor_name": tables.TEXT})
     for camera in lenses.get("sensor_name", np.zeros(0, np.str_)).tolist():
+        if sensor_name_problem(camera):
+            continue  # it cannot be a folder's name either
         yield from _absent_images(files, camera, keys)
 
 
@@ -168,6 +171,7 @@ def _image_problems(
         for name, width, height in zip(
             lenses["sensor_name"], lenses["width_px"], lenses["height_px"], strict=True
         )
+        if not sensor_name_problem(str(name))
     }
     folders = sorted(files.cameras.iterdir()) if is_dir(files.cameras) else []
     for folder in folders:
