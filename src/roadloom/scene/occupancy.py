@@ -13,8 +13,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from roadloom.errors import BadInput
 from roadloom.geometry.voxel_grid import VoxelGrid
-from roadloom.io.atomic import atomic_file
-from roadloom.io.npz import Field, read_npz
+from roadloom.io.npz import Field, read_npz, write_npz
 from roadloom.scene.class_views import ClassView
 from roadloom.scene.classes import CLASS_HASH, FREE, UNKNOWN, check_class_hash, check_ids
 
@@ -101,8 +100,7 @@ class Occupancy:
         for name in ("mask_lidar", "mask_camera"):
             if (mask := getattr(self, name)) is not None:
                 arrays[name] = mask
-        with atomic_file(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+        write_npz(path, arrays)
 
     @staticmethod
     def from_npz(path: str | Path) -> "Occupancy":
