@@ -7,12 +7,13 @@ import pytest
 
 import roadloom
 from roadloom.errors import BadInput, MissingInput
-from roadloom.geometry.box import corners
+from roadloom.geometry.box import CORNER_SIGNS, corners
 from roadloom.geometry.pose import Pose, rotation_from_yaw
 from roadloom.scene.clip import Clip
 from roadloom.sensors.camera import FisheyeCamera, PinholeCamera
 from roadloom.sensors.presets import preset
 from roadloom.sensors.rig import MountedCamera, MountedLidar, Rig
+from roadloom.town import camera_view
 from roadloom.town.camera_view import View
 from roadloom.town.caster import count_alone
 from roadloom.town.config import StreetConfig
@@ -62,10 +63,10 @@ def view_of(reader: TownReader) -> View:
         (fisheye(97), 0),
         (fisheye(115), 0),
         (fisheye(179), 0),
-        (fisheye(100), 150_000),
+        (fisheye(100), 700_000),
         (bent(-0.25), 0),
         (bent(0.2), 0),
-        (bent(0.0), 200_000),
+        (bent(0.0), 1_100_000),
     ],
     ids=["120", "194", "230", "358", "200-rolling", "barrel", "cushion", "rolling"],
 )
@@ -83,6 +84,23 @@ def test_pixels_of_a_lone_object_are_found_by_any_lens(camera, row_time_ns, yaw)
         assert quick == every, world.plan.things[row]
         found += every > 0
     assert found > 3
+
+
+@pytest.mark.parametrize("pieces", [2, 16])
+@pytest.mark.parametrize("height", [-6.0, 0.0, 4.0])
+def test_a_wall_that_the_lens_bends_is_found_whole(pieces, height, monkeypatch) -> None:
+    """Its upper edge bulges far past its corners; however coarsely, no ray at it is missed."""
+    monkeypatch.setattr(camera_view, "PIECES", pieces)
+    view = view_of(reader_of(rig_of(mounted(fisheye(97).resize(720, 720)))))
+    half, middle = np.array([7.0, 1.0, 0.5]), np.array([3.5, height, 7.0])
+    directions = view.mount.camera.rays()[0][view.valid]
+    with np.errstate(divide="ignore"):
+        sides = (middle + np.array([[-1.0], [1.0]]) * half)[:, None] / directions
+    enters, leaves = sides.min(axis=0).max(axis=1), sides.max(axis=0).min(axis=1)
+    hits = np.flatnonzero((enters <= leaves) & (leaves > 0))
+    rays = view._rays_around(middle + CORNER_SIGNS * half)
+    assert len(hits) > 500 and set(hits.tolist()) <= set(rays.tolist())
+    assert len(rays) < len(directions)
 
 
 def test_what_a_wide_lens_sees_behind_its_plane_has_its_visibility() -> None:

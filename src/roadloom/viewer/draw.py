@@ -115,12 +115,14 @@ def draw_label(picture: Picture, text: str, size_px: int, corner: tuple[int, int
 
 
 def draw_words(picture: Picture, text: str) -> Picture:
-    """Grey words in the middle, as large as a third of the width allows."""
+    """Grey words on a dark plate in the middle, over a third of the width or more."""
     image = Image.fromarray(picture)
     pen = ImageDraw.Draw(image)
     middle = (image.width / 2, image.height / 2)
     font = ImageFont.load_default(max(8, round(image.width / (1.5 * len(text)))))
-    pen.text(middle, text, font=font, fill=(150, 150, 150), anchor="mm")
+    left, top, right, bottom = pen.textbbox(middle, text, font=font, anchor="mm")
+    pen.rectangle((left - 4, top - 3, right + 4, bottom + 3), fill=(20, 22, 26))
+    pen.text(middle, text, font=font, fill=(170, 170, 170), anchor="mm")
     return np.asarray(image)
 
 

@@ -53,7 +53,9 @@ def overlay(
     image = camera_view(frame, camera)
     full = image.mount.camera
     width, height = size or (full.width, full.height)
-    picture = photograph(image, width, height)
+    taken = photograph(image, width, height)
+    absent = taken is None
+    picture = np.full((height, width, 3), BLANK, np.uint8) if taken is None else taken
     scale = np.array([width / full.width, height / full.height])
     if lidar and (sweep := recorded_sweep(frame)) is not None:
         pixels, away = points_in_image(frame, sweep, image)
@@ -64,7 +66,7 @@ def overlay(
         ends = (lines.ends + 0.5) * scale - 0.5
         colors = class_colors(found.class_id)[lines.box]
         picture = draw_lines(picture, ends, colors, max(1.0, width / 700))
-    return picture
+    return draw_words(picture, ABSENT) if absent else picture
 
 
 def camera_view(frame: Frame, camera: str) -> CameraImage:
@@ -84,12 +86,12 @@ def _no_photograph(camera: str) -> np.ndarray:
     raise NotRecorded("this frame has no photograph of it", field=camera)
 
 
-def photograph(image: CameraImage, width: int, height: int) -> Picture:
-    """The pixels at a size, or a grey sheet that says so where they were not recorded."""
+def photograph(image: CameraImage, width: int, height: int) -> Picture | None:
+    """The pixels at a size; None where they were not recorded."""
     try:
         return resized(image.pixels, width, height)
     except NotRecorded:
-        return draw_words(np.full((height, width, 3), BLANK, np.uint8), ABSENT)
+        return None
 
 
 def recorded_boxes(frame: Frame) -> Boxes | None:
