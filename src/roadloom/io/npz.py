@@ -37,6 +37,9 @@ _HEAD = 2**16
 """Bytes in which an array's header ends; NumPy refuses one of more than 10,000 letters."""
 _MOST_AXES, _MOST_CELLS = 32, 2**48
 
+# PKWARE's APPNOTE 4.3.7 and 4.3.9: the header before each member, and what may follow one.
+_LOCAL_HEADER, _LENGTHS_AT, _DESCRIPTOR = 30, 26, 24
+
 _ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError,
     MemoryError,
@@ -90,7 +93,9 @@ def read_npz(path: str | Path, fields: Mapping[str, Field]) -> dict[str, np.ndar
     """
     sizes: dict[str, int] = {}
     try:
-        with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
+        data = read_bytes(path)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            _check_nothing_is_hidden(archive, data, path)
             entries = {e.filename.removesuffix(".npy"): e for e in archive.infolist()}
             _check_names([entry.filename for entry in archive.infolist()], fields, path)
             return {
@@ -103,6 +108,24 @@ def read_npz(path: str | Path, fields: Mapping[str, Field]) -> dict[str, np.ndar
         raise BadInput(
             f"is no sound npz file: {error or type(error).__name__}", file=path, remedy=RESTORE
         ) from error
+
+
+def _check_nothing_is_hidden(archive: zipfile.ZipFile, data: bytes, path: str | Path) -> None:
+    """Refuse an archive whose list of members leaves out some of its bytes.
+
+    A damaged list may end early, and an optional array would be gone without a word.
+    """
+    end = 0
+    for entry in sorted(archive.infolist(), key=lambda e: e.header_offset):
+        if entry.header_offset - end > _DESCRIPTOR:
+            break
+        name, extra = struct.unpack_from("<HH", data, entry.header_offset + _LENGTHS_AT)
+        end = entry.header_offset + _LOCAL_HEADER + name + extra + entry.compress_size
+    if not 0 <= archive.start_dir - end <= _DESCRIPTOR:
+        raise BadInput(
+            "its list of members is damaged: it leaves out part of the file",
+            file=path, remedy=RESTORE,
+        )  # fmt: skip
 
 
 def _npy_bytes(array: np.ndarray) -> bytes:
