@@ -179,7 +179,7 @@ class RichReader(ClipReader):
         place = np.array([[8.0, 2.0, 0.8], [5.0, -3.0, 0.9], [1 / 3, 20.0, 1.0]])
         return Boxes.make(
             time,
-            np.array([19, 1, 255], np.uint8),
+            np.array([19, 1, 50], np.uint8),
             Pose(rotation_from_yaw(yaw), place + 0.5 * key),
             np.array([[4.2, 1.8, 1.5], [0.6, 0.6, 1.8], [0.1, 0.2, 0.3]]),
             track_id=np.array(["car", "", f"only {key}"]),

@@ -1,13 +1,18 @@
 """Boxes as columns: rows go together, frames change by their laws, equality sees every field."""
 
+import subprocess
+import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
+from roadloom.errors import UnknownClass
 from roadloom.geometry.pose import Pose, rotation_from_yaw
 from roadloom.scene.boxes import Boxes
+from roadloom.scene.classes import FREE, UNKNOWN
 
 
 def boxes(count: int = 4, seed: int = 0) -> Boxes:
@@ -106,3 +111,50 @@ def test_equality_sees_every_field(name: str) -> None:
 def test_what_no_box_can_be_is_refused(name: str, value: object) -> None:
     with pytest.raises((ValueError, TypeCheckError), match=name):
         replace(boxes(), **{name: value})
+
+
+@pytest.mark.parametrize("wrong", [300, -1, 250, 1 << 40])
+def test_an_id_that_no_class_has_is_refused(wrong: int) -> None:
+    pose = Pose(np.eye(3)[None], np.zeros((1, 3)))
+    with pytest.raises(UnknownClass, match=f"no class has the id {wrong}") as caught:
+        Boxes.make(1, np.array([wrong]), pose, np.ones((1, 3)))
+    assert caught.value.field == "class_id" and caught.value.remedy
+
+
+@pytest.mark.parametrize("wrong", [FREE, UNKNOWN])
+def test_free_and_unknown_are_no_objects(wrong: int) -> None:
+    with pytest.raises(ValueError, match="no objects"):
+        replace(boxes(), class_id=np.full(4, wrong, np.uint8))
+
+
+PLAIN = """
+import sys
+from dataclasses import replace
+import numpy as np
+from tests.scene.test_boxes import boxes
+from roadloom.geometry.pose import Pose
+made = boxes()
+wrong = {
+    "size": [np.ones((4, 2)), np.ones(4), np.ones((4, 3, 1))],
+    "velocity": [np.ones((4, 2)), np.ones(4)],
+    "pose": [Pose(np.eye(3), np.zeros(3)), Pose(np.zeros((4, 1, 3, 3)), np.zeros((4, 1, 3)))],
+    "class_id": [np.ones(4), np.ones((4, 1), np.uint8)],
+}
+for name, values in wrong.items():
+    for value in values:
+        try:
+            replace(made, **{name: value})
+        except ValueError as error:
+            if name not in str(error):
+                sys.exit(f"{name} is not named: {error}")
+        else:
+            sys.exit(f"{name} {value} passed")
+"""
+
+
+def test_shapes_are_checked_without_a_checker_of_types_too() -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

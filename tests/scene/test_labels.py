@@ -107,3 +107,56 @@ def test_labels_of_two_makings_do_not_mix(labels: LabelFolder, tmp_path: Path) -
         LabelFolder.create(labels.folder, {})
     with pytest.raises(BadInput, match="class_hash"):
         LabelFolder.create(tmp_path / "new", {"class_hash": "mine"})
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        "..",
+        ".",
+        "../../x",
+        "/etc",
+        "a/b",
+        "a\\b",
+        "a:b",
+        "a b",
+        "a\0b",
+        "\x1b[31m",
+        "\ud800",
+        "",
+        "x" * 121,
+    ],
+    ids=ascii,
+)
+def test_a_scene_cannot_lead_out_of_the_folder(
+    labels: LabelFolder, tmp_path: Path, scene: str
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    for use in (
+        lambda: labels.path(scene, 20),
+        lambda: labels.add(scene, 20, LABEL),
+        lambda: labels.occupancy(scene, 20, GRID),
+        lambda: labels.times_ns(scene),
+    ):
+        with pytest.raises(BadInput) as caught:
+            use()
+        assert caught.value.field == "scene_id" and caught.value.remedy
+        assert str(caught.value).isprintable()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["none", "empty", "file", "x" * 5000, "a\0b"], ids=ascii)
+def test_what_are_no_labels_is_said_so(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput) as caught:
+        LabelFolder.open(tmp_path / name)
+    assert caught.value.remedy and "original data set" not in str(caught.value)
+    if len(name) < 6 and "\0" not in name:
+        assert isinstance(caught.value, MissingInput) and "labels were written" in str(caught.value)
+
+
+def test_a_damaged_manifest_is_written_again(labels: LabelFolder) -> None:
+    (labels.folder / "labels.json").write_text("{")
+    with pytest.raises(BadInput, match="write the labels again"):
+        LabelFolder.open(labels.folder)

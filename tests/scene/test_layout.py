@@ -217,7 +217,7 @@ def test_small_things_do_not_vanish() -> None:
 
 def test_each_class_goes_to_the_channel_of_its_detection_class() -> None:
     det10 = view("det10")
-    for info in CLASSES:
+    for info in CLASSES[1:]:  # all but free
         boxes = boxes_of([(info.name, 0.0, 0.0, 0.0, 1.0, 1.0)])
         layout = rasterise(boxes, None, Pose.identity(), SMALL)
         found = [CHANNELS[k] for k in np.flatnonzero(layout.channels.any(axis=(1, 2)))]

@@ -1,5 +1,7 @@
 """Sweeps: rows go together, points move with their frame, equality sees every field."""
 
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -78,3 +80,36 @@ def test_wrong_lengths_and_origins_are_refused(sweep: Sweep) -> None:
     with pytest.raises(ValueError, match="origin_id 1 of 1"):
         replace(sweep, origins=sweep.origins[:1])
     assert len(replace(sweep[:0], origins=())) == 0
+
+
+PLAIN = """
+import sys, tempfile
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+from tests.scene.rich_clip import RichReader
+sweep = RichReader(Path(tempfile.mkdtemp())).sweep("TOP", 0)
+n = len(sweep)
+for name, value in (
+    ("points", np.ones((n, 2), np.float32)),
+    ("points", np.ones(n, np.float32)),
+    ("points", np.ones((n, 3), bool)),
+    ("ring", np.ones((n, 1), np.int16)),
+    ("intensity", np.ones((n, 3), np.float32)),
+):
+    try:
+        replace(sweep, **{name: value})
+    except ValueError as error:
+        if name not in str(error):
+            sys.exit(f"{name} is not named: {error}")
+    else:
+        sys.exit(f"{name} {value.shape} passed")
+"""
+
+
+def test_shapes_are_checked_without_a_checker_of_types_too() -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -38,6 +38,8 @@ class Column:
     """The whole column may be absent."""
     blank: int | float | str | None = None
     """What a blank cell, or an absent column, means; None: blank cells are refused."""
+    largest: float = float("inf")
+    """Numbers farther from zero are refused."""
 
 
 def table_text(columns: Mapping[str, Sequence[Any] | np.ndarray]) -> str:
@@ -155,17 +157,27 @@ def _column(
         return _absent(column, 0)
     if column.kind != "text" and all(map(_PLAIN[column.kind], cells)):
         # The common case in one go; no such cell can overflow or be blank.
-        return np.array(list(map(float if column.kind == "number" else int, cells)), dtype)
-    values = [
-        _value(cell, name, column, line, path) for cell, line in zip(cells, lines, strict=True)
-    ]
-    return np.array(values, dtype)
+        values: np.ndarray = np.array(
+            list(map(float if column.kind == "number" else int, cells)), dtype
+        )
+    else:
+        cell_lines = zip(cells, lines, strict=True)
+        values = np.array([_value(c, name, column, line, path) for c, line in cell_lines], dtype)
+    if column.kind == "number" and (far := np.abs(values) > column.largest).any():
+        raise BadInput(
+            f"line {lines[int(np.argmax(far))]}: {values[far][0]} is beyond {column.largest:g}",
+            file=path, field=name, remedy="write SI units: metres, radians, metres per second",
+        )  # fmt: skip
+    return values
 
 
 def _value(cell: str, name: str, column: Column, line: int, path: str | Path) -> int | float | str:
     if cell == "":
         if column.blank is None:
-            raise BadInput(f"line {line}: the cell is blank", file=path, field=name)
+            raise BadInput(
+                f"line {line}: the cell is blank", file=path, field=name,
+                remedy="fill it, or leave the row out",
+            )  # fmt: skip
         return column.blank
     if column.kind == "text":
         return cell

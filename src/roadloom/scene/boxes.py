@@ -5,7 +5,9 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from jaxtyping import Float, Int32, UInt8
 
+from roadloom.errors import UnknownClass
 from roadloom.geometry.pose import Pose
+from roadloom.scene.classes import FREE, UNKNOWN, check_ids
 from roadloom.scene.equality import same_array, same_pose
 
 Strings = np.ndarray
@@ -21,7 +23,7 @@ class Boxes:
     time_ns: int
     """The moment [ns] to which poses and velocities belong."""
     class_id: UInt8[np.ndarray, " box"]
-    """Ids of our class list (``scene/classes.py``)."""
+    """Ids of our class list (``scene/classes.py``), but free and unknown, which no object is."""
     pose: Pose
     """ego_from_box, batch axis " box"; x along the length, origin at the box's middle."""
     size: Float[np.ndarray, "box 3"]
@@ -43,9 +45,23 @@ class Boxes:
 
     def __post_init__(self) -> None:
         count = len(self.class_id)
+        if self.pose.rotation.shape != (count, 3, 3) or self.pose.translation.shape != (count, 3):
+            raise ValueError(
+                f"pose must have one batch axis of {count}, got {self.pose.translation.shape}"
+            )
         for name in _COLUMNS:
             if len(getattr(self, name)) != count:
                 raise ValueError(f"{name} has {len(getattr(self, name))} rows, not {count}")
+        if self.class_id.dtype != np.uint8 or self.class_id.ndim != 1:
+            raise ValueError(
+                f"class_id must be uint8 [n], got {self.class_id.dtype} {self.class_id.shape}"
+            )
+        check_ids(self.class_id, field="class_id")
+        if np.isin(self.class_id, (FREE, UNKNOWN)).any():
+            raise ValueError("class_id: free and unknown are no objects; use a class such as other")
+        for name in ("size", "velocity"):
+            if getattr(self, name).shape != (count, 3):
+                raise ValueError(f"{name} must be [{count}, 3], got {getattr(self, name).shape}")
         if not (np.isfinite(self.size).all() and (self.size > 0).all()):
             raise ValueError("size must be finite and positive")
         if not all(np.isfinite(a).all() for a in (self.pose.rotation, self.pose.translation)):
@@ -60,7 +76,15 @@ class Boxes:
         **columns: np.ndarray | None,
     ) -> "Boxes":
         """Boxes with every column that is not given set to unknown."""
-        count = len(class_id)
+        ids = np.asarray(class_id)
+        if ids.dtype.kind not in "iu" and ids.size:
+            raise ValueError(f"class_id must be whole numbers, got {ids.dtype}")
+        if ((ids < 0) | (ids > UNKNOWN)).any():
+            raise UnknownClass(
+                f"no class has the id {int(ids[(ids < 0) | (ids > UNKNOWN)].flat[0])}",
+                field="class_id", remedy="use ids of roadloom.scene.classes",
+            )  # fmt: skip
+        count = len(ids)
         unknown: dict[str, np.ndarray] = {
             "track_id": np.full(count, "", dtype="<U1"),
             "velocity": np.full((count, 3), np.nan),
@@ -75,7 +99,7 @@ class Boxes:
         unknown.update({k: v for k, v in columns.items() if v is not None})
         return Boxes(
             time_ns=time_ns,
-            class_id=np.asarray(class_id, np.uint8),
+            class_id=ids.astype(np.uint8, copy=False),
             pose=pose,
             size=np.asarray(size, np.float64),
             **unknown,

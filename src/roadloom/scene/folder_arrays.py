@@ -10,7 +10,7 @@ from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.npz import Field, read_npz
 from roadloom.scene.classes import CLASS_HASH, check_class_hash, check_ids
-from roadloom.scene.folder_tables import check_rotation
+from roadloom.scene.folder_tables import LARGEST, check_rotation
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.sweep import POINT_COLUMNS, LidarOrigin, Sweep
 
@@ -44,14 +44,14 @@ def read_sweep(path: Path, time_ns: int, world_from_ego: Pose, mount: LidarOrigi
             "holds NaN or infinity", file=path, field="points",
             remedy="leave such points out, or mark them in ``returned``",
         )  # fmt: skip
-    if "intensity" in found and np.isinf(found["intensity"]).any():
-        raise BadInput("holds infinity", file=path, field="intensity")
+    _check_ranges(found, returned, path)
     origins = _origins(found, path) or (mount,)
     origin_id = found.get("origin_id", np.zeros(count, np.uint8))
     if (origin_id >= len(origins)).any():
         raise BadInput(
-            f"names origin {origin_id.max()} of {len(origins)}", file=path, field="origin_id"
-        )
+            f"names origin {origin_id.max()} of {len(origins)}", file=path, field="origin_id",
+            remedy="count the rows of origin_name from 0",
+        )  # fmt: skip
     if "label" in found:
         _check_label(found, path)
     return Sweep(
@@ -91,12 +91,32 @@ def _origins(found: Mapping[str, np.ndarray], path: Path) -> tuple[LidarOrigin, 
         return ()
     for name in given:
         if name not in found:
-            raise BadInput("is missing beside its siblings", file=path, field=name)
+            raise BadInput(
+                "is missing beside its siblings", file=path, field=name,
+                remedy="write all of origin_name, origin_rotation and origin_translation, or none",
+            )  # fmt: skip
     check_rotation(found["origin_rotation"], path, "origin_rotation")
     return tuple(
         LidarOrigin(name=str(name), ego_from_lidar=Pose(rotation, translation))
         for name, rotation, translation in zip(*(found[n] for n in given), strict=True)
     )
+
+
+def _check_ranges(found: Mapping[str, np.ndarray], returned: np.ndarray, path: Path) -> None:
+    """Refuse values that are none of a sweep, such as intensities of 0 to 255."""
+    intensity, ring = found.get("intensity", np.zeros(0)), found.get("ring", np.zeros(0))
+    wrong = {
+        "points": (np.abs(found["points"][returned]) > LARGEST, f"beyond {LARGEST:g} m", "metres"),
+        "intensity": (
+            (intensity < 0) | (intensity > 1),
+            "outside 0 to 1",
+            "the share of full scale",
+        ),
+        "ring": (ring < -1, "below -1", "the beam's number from 0, or -1"),
+    }
+    for name, (mask, what, instead) in wrong.items():
+        if mask.any():
+            raise BadInput(f"holds values {what}", file=path, field=name, remedy=f"write {instead}")
 
 
 def _check_label(found: Mapping[str, np.ndarray], path: Path) -> None:
@@ -124,7 +144,10 @@ def read_extra_image(path: Path, kind: str, size: tuple[int, int]) -> np.ndarray
         check_class_hash(str(found["class_hash"]), file=path)
         check_ids(image, file=path, field=kind)
     elif not (image > 0).all():  # NaN too
-        raise BadInput("holds NaN, or a depth of 0 or below", file=path, field=kind)
+        raise BadInput(
+            "holds NaN, or a depth of 0 or below", file=path, field=kind,
+            remedy="write inf where nothing is hit",
+        )  # fmt: skip
     return image
 
 

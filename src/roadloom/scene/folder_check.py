@@ -12,6 +12,7 @@ import numpy as np
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.io.image import read_mask
 from roadloom.io.progress import show_progress
+from roadloom.io.read import exists
 from roadloom.scene.reader import EXTRA_IMAGES
 from roadloom.scene.readers.folder import FolderClip
 
@@ -50,7 +51,7 @@ def absent_sensor_files(folder: Path) -> Iterator[Path]:
     for sensor in (*clip.meta.rig.camera_names, *clip.meta.rig.lidar_names):
         for index, column in _named_files(clip, sensor):
             path = clip.file(sensor, index, column)
-            if not path.exists():
+            if not exists(path):
                 yield path
 
 

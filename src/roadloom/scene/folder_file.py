@@ -3,6 +3,7 @@
 clip.json -> ClipFile -> readers/folder.py;   folder_writer.py -> ClipFile -> clip.json
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.read import RESTORE, read_json
 from roadloom.scene.classes import check_class_hash
-from roadloom.scene.folder_tables import check_files, check_rotation
+from roadloom.scene.folder_tables import LARGEST, check_files, check_rotation
+from roadloom.scene.reader import check_scene_name
 
 SCHEMA = 1
 """Value of ``roadloom_clip``; grows when a clip could no longer be read as before."""
 CLIP_FILE, RIG_FILE, EGO_FILE, KEYS_FILE = "clip.json", "rig.yaml", "ego.csv", "keys.csv"
+
+MOST_CELLS = 2**31
+"""Of a grid: as many labels as one npz file may hold."""
 
 Triple = tuple[float, float, float]
 
@@ -80,16 +85,24 @@ def read_clip_file(folder: Path) -> ClipFile:
         found = msgspec.convert(data, ClipFile)
     except msgspec.ValidationError as error:
         raise BadInput(str(error), file=path, field=_field(str(error)), remedy=RESTORE) from error
-    if not found.scene_id or re.search(r"[:/\\\s]", found.scene_id):
-        raise BadInput(
-            f"{found.scene_id!r} is no SCENE", file=path, field="scene_id",
-            remedy="use a name without colon, slash and blank",
-        )  # fmt: skip
+    check_scene_name(found.scene_id, file=path)
+    for name in ("licence", "source"):
+        check_text(getattr(found, name) or "", path, name)
     if found.class_hash is not None:
         check_class_hash(found.class_hash, file=path)
     if found.map is not None:
         check_files([found.map], path, "map")
     return found
+
+
+def check_text(text: str, path: Path | None, field: str) -> None:
+    """Refuse half of a surrogate pair, which no file can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            "holds half of a surrogate pair", file=path, field=field, remedy="write the text again"
+        ) from error
 
 
 def pose_in(pose: PoseFile | None, path: Path) -> Pose:
@@ -108,10 +121,20 @@ def pose_out(pose: Pose) -> PoseFile:
 def grids_in(grids: dict[str, GridFile], path: Path) -> dict[str, VoxelGrid]:
     made = {}
     for name, grid in grids.items():
+        check_scene_name(name, file=path, field=f"grids.{ascii(name)[1:-1][:60]}")
+        far = max(map(abs, (*grid.lower_m, *grid.cell_m))) > LARGEST
+        if far or math.prod(max(n, 1) for n in grid.shape) > MOST_CELLS:
+            raise BadInput(
+                f"more than {MOST_CELLS} cells, or beyond {LARGEST:g} m", file=path,
+                field=f"grids.{name}", remedy="write metres, and a smaller shape",
+            )  # fmt: skip
         try:
             made[name] = VoxelGrid(lower_m=grid.lower_m, cell_m=grid.cell_m, shape=grid.shape)
         except ValueError as error:
-            raise BadInput(str(error), file=path, field=f"grids.{name}") from error
+            raise BadInput(
+                str(error), file=path, field=f"grids.{name}",
+                remedy="write lower_m, cell_m and shape as VoxelGrid takes them",
+            ) from error  # fmt: skip
     return made
 
 

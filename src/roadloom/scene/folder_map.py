@@ -5,7 +5,7 @@ from pathlib import Path
 
 from roadloom.errors import BadInput
 from roadloom.io.npz import Field, npz_bytes, read_npz
-from roadloom.io.read import read_bytes, read_json
+from roadloom.io.read import is_file, read_bytes, read_json
 from roadloom.scene.folder_tables import check_files
 from roadloom.scene.road_map import RoadMap
 from roadloom.scene.road_map_json import from_dict, to_dict
@@ -28,7 +28,7 @@ def read_road_map(path: Path) -> RoadMap:
     road_map = from_dict(data, arrays, file=path)
     for layer, value in data["rasters"].items():
         check_files([value["file"]], path, f"rasters.{layer}.file")
-        if not road_map.rasters[layer].file.is_file():
+        if not is_file(road_map.rasters[layer].file):
             raise BadInput(
                 f"names {value['file']!r}, which is not there", file=path,
                 field=f"rasters.{layer}.file", remedy="restore the mask",

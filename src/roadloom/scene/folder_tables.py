@@ -13,10 +13,16 @@ from roadloom.errors import BadInput, UnknownClass
 from roadloom.geometry.pose import Pose, rotation_from_quaternion, rotation_from_yaw
 from roadloom.io.table import Column, read_table
 from roadloom.scene.boxes import VISIBILITY, Boxes
-from roadloom.scene.classes import class_id, class_name
+from roadloom.scene.classes import FREE, UNKNOWN, class_id, class_name
 
 PROPER = 1e-6
 """A rotation may miss R R^T = 1 by this much: what single precision leaves."""
+
+UNIT = 1e-3
+"""A quaternion's length may differ from 1 by this much: what three decimals leave."""
+LARGEST = 1e9
+"""No coordinate, size or speed is larger."""
+NAN = float("nan")
 
 POSITION = ("x", "y", "z")
 MATRIX = tuple(f"r{row}{column}" for row in range(3) for column in range(3))
@@ -39,7 +45,12 @@ def pose_columns(names: Sequence[str], *, optional: bool) -> dict[str, Column]:
     rotation = next((way for way in (QUATERNION, YAW) if set(way) & set(names)), MATRIX)
     wanted = (*POSITION, *rotation)
     absent = optional and not set(names) & {*POSITION, *MATRIX, *QUATERNION, *YAW}
-    return {} if absent else {name: Column("number") for name in wanted}
+    return {} if absent else {name: _number() for name in wanted}
+
+
+def _number(*, optional: bool = False) -> Column:
+    """A number that can be measured on a road; an optional one is NaN where it is unknown."""
+    return Column("number", optional=optional, blank=NAN if optional else None, largest=LARGEST)
 
 
 def pose_of(found: Mapping[str, np.ndarray], path: Path) -> Pose | None:
@@ -55,9 +66,13 @@ def pose_of(found: Mapping[str, np.ndarray], path: Path) -> Pose | None:
         rotation = rotation_from_yaw(found["yaw"])
     elif "qw" in found:
         wxyz = np.stack([found[name] for name in QUATERNION], axis=-1)
-        zero = np.linalg.norm(wxyz, axis=-1) < PROPER
-        if zero.any():
-            raise BadInput(f"{_row(zero)}: a quaternion of length 0", file=path, field="qw")
+        length = np.linalg.norm(wxyz, axis=-1)
+        wrong = ~(np.abs(length - 1) <= UNIT)
+        if wrong.any():
+            raise BadInput(
+                f"{_row(wrong)}: a quaternion of length {length[wrong][0]:g}, not 1",
+                file=path, field="qw", remedy="write unit quaternions: divide by the length",
+            )  # fmt: skip
         rotation = rotation_from_quaternion(wxyz)
     else:
         rotation = np.stack([found[name] for name in MATRIX], axis=-1).reshape(-1, 3, 3)
@@ -99,13 +114,17 @@ def check_files(names: Sequence[str], path: Path, column: str, *, unique: bool =
     """File names in tables stay inside the clip's folder, and no two rows share one."""
     seen = set()
     for name in names:
-        if name and (Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name):
+        inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+        if name and not (inside and name.isprintable()):
             raise BadInput(
-                f"{name!r} does not lie in the clip's folder", file=path, field=column,
+                f"{ascii(name)} does not lie in the clip's folder", file=path, field=column,
                 remedy="name files relative to the folder that holds clip.json",
             )  # fmt: skip
         if name and unique and name in seen:
-            raise BadInput(f"{name!r} is named twice", file=path, field=column)
+            raise BadInput(
+                f"{name!r} is named twice", file=path, field=column,
+                remedy="give each row its own file",
+            )  # fmt: skip
         seen.add(name)
 
 
@@ -113,8 +132,8 @@ def box_columns(names: Sequence[str]) -> dict[str, Column]:
     return {
         "class": Column("text"),
         **pose_columns(names, optional=False),
-        **{name: Column("number") for name in SIZE},
-        **{name: Column("number", optional=True, blank=float("nan")) for name in VELOCITY},
+        **{name: _number() for name in SIZE},
+        **{name: _number(optional=True) for name in VELOCITY},
         **{name: Column("text", optional=True, blank="") for name in _TEXTS},
         "visibility": Column("integer", optional=True, blank=0),
         **{name: Column("integer", optional=True, blank=-1) for name in COUNTS},
@@ -133,7 +152,9 @@ def read_boxes(path: Path, time_ns: int) -> Boxes:
     found = read_table(path, box_columns)
     pose = pose_of(found, path)
     if pose is None:  # box_columns asks for one
-        raise BadInput("the column is missing", file=path, field="x")
+        raise BadInput(
+            "the column is missing", file=path, field="x", remedy="write the pose of each box"
+        )
     for name in SIZE:
         _refuse(~(found[name] > 0), found[name], path, name, "is no size [m]")
     seen = found["visibility"]
@@ -170,20 +191,32 @@ def boxes_table(boxes: Boxes) -> dict[str, Any]:
 
 def _class(name: str, path: Path) -> int:
     try:
-        return class_id(name)
+        found = class_id(name)
     except UnknownClass as error:
         raise UnknownClass(error.message, file=path, field="class", remedy=error.remedy) from error
+    if found in (FREE, UNKNOWN):
+        raise UnknownClass(
+            f"{name} is no object", file=path, field="class",
+            remedy="use a class of things, such as object.other, or leave the row out",
+        )  # fmt: skip
+    return found
 
 
 def _refuse(wrong: np.ndarray, values: np.ndarray, path: Path, field: str, why: str) -> None:
     if wrong.any():
-        raise BadInput(f"{_row(wrong)}: {values[wrong][0]} {why}", file=path, field=field)
+        raise BadInput(
+            f"{_row(wrong)}: {values[wrong][0]} {why}", file=path, field=field,
+            remedy="correct the row, or leave it out",
+        )  # fmt: skip
 
 
 def _refuse_twice(names: np.ndarray, path: Path, field: str) -> None:
     known, counts = np.unique(names[names != ""], return_counts=True)
     if (counts > 1).any():
-        raise BadInput(f"{known[counts > 1][0]!r} is there twice", file=path, field=field)
+        raise BadInput(
+            f"{known[counts > 1][0]!r} is there twice", file=path, field=field,
+            remedy="give each box of a file its own, or leave the cell blank",
+        )  # fmt: skip
 
 
 def _row(wrong: np.ndarray) -> str:

@@ -17,7 +17,7 @@ import msgspec
 
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid
-from roadloom.io.atomic import atomic_folder
+from roadloom.io.atomic import atomic_folder, check_new_folder
 from roadloom.io.image import encode_image
 from roadloom.io.npz import npz_bytes
 from roadloom.io.progress import show_progress
@@ -33,12 +33,13 @@ from roadloom.scene.folder_file import (
     RIG_FILE,
     SCHEMA,
     ClipFile,
+    check_text,
     grid_out,
     pose_out,
 )
 from roadloom.scene.folder_map import road_map_files
 from roadloom.scene.folder_tables import boxes_table, pose_table
-from roadloom.scene.reader import EXTRA_IMAGES, Records
+from roadloom.scene.reader import EXTRA_IMAGES, Records, check_scene_name
 from roadloom.sensors.rig_yaml import rig_to_yaml
 
 RESERVED = ("time_ns", "boxes")
@@ -61,10 +62,7 @@ def save_clip(clip: Clip, folder: Path, *, partial: bool = False) -> None:
         MissingInput: a sensor file of the clip is absent and ``partial`` is not set.
     """
     folder = folder.absolute()  # "." has no name to put a temporary one beside
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise BadInput(
-            "is there already and not empty", file=folder, remedy="name a new folder"
-        )  # fmt: skip
+    check_new_folder(folder)
     _check(clip)
     sensors = [*clip.rig.camera_names, *clip.rig.lidar_names]
     found = {s: _or_none(bind(clip.reader.records, s)) for s in sensors}
@@ -253,16 +251,34 @@ def _named(grids: tuple[VoxelGrid, ...]) -> dict[str, VoxelGrid]:
 
 def _check(clip: Clip) -> None:
     """Refuse, before anything is written, what would not come back equal."""
+    source = clip.meta.source
+    check_scene_name(clip.scene_id, file=source)
+    if not len(clip):
+        raise BadInput(
+            "has no key frame, and no folder clip is without", file=source, field=clip.scene_id,
+            remedy="save another scene",
+        )  # fmt: skip
     attributes = clip.attributes
+    remedy = "use text, finite numbers, true, false, null, lists, and objects with text as keys"
     try:
+        json.dumps(attributes, ensure_ascii=False, allow_nan=False).encode()
         sound = json.loads(json.dumps(attributes, allow_nan=False)) == attributes
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"are no JSON values: {error}", field="attributes") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInput(
+            f"are no JSON values: {error}", file=source, field="attributes", remedy=remedy
+        ) from error
     if not sound or any(isinstance(value, tuple) for value in _inside(attributes)):
-        raise BadInput("would not come back equal from JSON", field="attributes")
+        raise BadInput(
+            "would not come back equal from JSON", file=source, field="attributes", remedy=remedy
+        )
+    for field in ("licence", "source"):
+        check_text(getattr(clip.meta, field), None, field)
     for name in (*clip.rig.camera_names, *clip.rig.lidar_names):
         if name in RESERVED or name.startswith("occupancy/"):
-            raise BadInput("a column of keys.csv is called so already", field=name)
+            raise BadInput(
+                "a column of keys.csv is called so already", field=name,
+                remedy="give the sensor another name",
+            )  # fmt: skip
 
 
 def _inside(value: Any) -> Iterator[Any]:

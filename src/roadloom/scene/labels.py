@@ -12,13 +12,16 @@ from typing import Any
 
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.voxel_grid import VoxelGrid
-from roadloom.io.atomic import write_json
-from roadloom.io.read import read_json
+from roadloom.io.atomic import check_new_folder, write_json
+from roadloom.io.read import exists, is_dir, is_file, read_json
 from roadloom.scene.classes import CLASS_HASH, check_class_hash
 from roadloom.scene.occupancy import Occupancy
+from roadloom.scene.reader import check_scene_name
 
 SCHEMA = 1
 MANIFEST = "labels.json"
+_REMEDY = "name the folder that roadloom's labels were written to"
+_AGAIN = "write the labels again"
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,9 @@ class LabelFolder:
             BadInput: there is something in it already, so that labels of two makings would mix.
         """
         path = Path(folder)
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-            raise BadInput("is there already and not empty", file=path, remedy="name a new folder")
+        check_new_folder(path)
         if taken := {"roadloom_labels", "class_hash"} & facts.keys():
             raise BadInput("is written by itself", field=taken.pop(), remedy="leave it out")
-        path.mkdir(parents=True, exist_ok=True)
         write_json(path / MANIFEST, {"roadloom_labels": SCHEMA, "class_hash": CLASS_HASH, **facts})
         return LabelFolder(path)
 
@@ -52,10 +53,18 @@ class LabelFolder:
             BadInput: another schema, or another class list.
         """
         path = Path(folder)
-        if not path.is_dir():
-            raise MissingInput("no such folder of labels", file=path)
+        if not is_dir(path):
+            what = "is no folder" if exists(path) else "no such folder of labels"
+            raise MissingInput(what, file=path, remedy=_REMEDY)
         manifest = path / MANIFEST
-        facts = read_json(manifest)
+        if not exists(manifest):
+            raise MissingInput("no such file: these are no labels", file=manifest, remedy=_REMEDY)
+        try:
+            facts = read_json(manifest)
+        except BadInput as error:
+            raise BadInput(
+                error.message, file=manifest, field=error.field, remedy=_AGAIN
+            ) from error
         version = facts.get("roadloom_labels") if isinstance(facts, dict) else None
         if version != SCHEMA or isinstance(version, bool):
             raise BadInput(
@@ -73,7 +82,15 @@ class LabelFolder:
         return found
 
     def path(self, scene_id: str, time_ns: int) -> Path:
-        return self.folder / scene_id / "occupancy" / f"{time_ns}.npz"
+        """File of one label, inside the folder.
+
+        Raises:
+            BadInput: the scene's name could lead out of the folder.
+        """
+        return self._scene(scene_id) / f"{int(time_ns)}.npz"
+
+    def _scene(self, scene_id: str) -> Path:
+        return self.folder / check_scene_name(scene_id, file=self.folder) / "occupancy"
 
     def times_ns(self, scene_id: str) -> tuple[int, ...]:
         """Times of the labelled key frames of a scene, rising.
@@ -82,11 +99,14 @@ class LabelFolder:
             BadInput: a file's name is no time.
         """
         times = []
-        for path in (self.folder / scene_id / "occupancy").glob("*.npz"):
+        for path in self._scene(scene_id).glob("*.npz"):
             if path.name.startswith("."):
                 continue  # being written
             if not path.stem.isascii() or not path.stem.removeprefix("-").isdigit():
-                raise BadInput("its name is no time in ns", file=path, field="time_ns")
+                raise BadInput(
+                    "its name is no time in ns", file=path, field="time_ns",
+                    remedy="take the file out of the folder of labels",
+                )  # fmt: skip
             times.append(int(path.stem))
         return tuple(sorted(times))
 
@@ -100,9 +120,7 @@ class LabelFolder:
 
     def add(self, scene_id: str, time_ns: int, occupancy: Occupancy) -> None:
         """Write the label of one key frame, whole or not at all; an earlier one is replaced."""
-        path = self.path(scene_id, time_ns)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        occupancy.to_npz(path)
+        occupancy.to_npz(self.path(scene_id, time_ns))
 
     def occupancy(self, scene_id: str, time_ns: int, grid: VoxelGrid) -> Occupancy:
         """Read one label.
@@ -112,13 +130,15 @@ class LabelFolder:
             BadInput: its file is damaged.
         """
         path = self.path(scene_id, time_ns)
-        if not path.is_file():
+        if not is_file(path):
             raise NotRecorded(
-                f"no label of scene {scene_id} at {time_ns} ns", file=path, field="occupancy"
-            )
+                f"no label of scene {scene_id} at {time_ns} ns", file=path, field="occupancy",
+                remedy="ask times_ns for the labels that there are",
+            )  # fmt: skip
         found = Occupancy.from_npz(path)
         if found.grid != grid:
             raise NotRecorded(
-                f"the label lies on {found.grid}, not on {grid}", file=path, field="grid"
-            )
+                f"the label lies on {found.grid}, not on {grid}", file=path, field="grid",
+                remedy="ask for the labels' own grid: grids tells it",
+            )  # fmt: skip
         return found

@@ -28,8 +28,8 @@ LONGEST_SCENE = 120
 """Bytes of a scene's name: folders are called by it, and 255 is what file systems hold."""
 
 
-def check_scene_name(name: str, *, file: str | Path | None) -> str:
-    """The name of a scene, once it is known to be safe as one component of a path.
+def check_scene_name(name: str, *, file: str | Path | None, field: str = "scene_id") -> str:
+    """The name of a scene (or of another ``field``), safe as one component of a path.
 
     It becomes the SCENE of ``KIND:PLACE:SCENE`` and the name of folders that are written.
 
@@ -46,7 +46,7 @@ def check_scene_name(name: str, *, file: str | Path | None) -> str:
     if not fits:
         shown = ascii(name[:40]) + ("..." if len(name) > 40 else "")
         raise BadInput(
-            f"{shown} is no name of a scene", file=file, field="scene_id",
+            f"{shown} is no name to call a folder by", file=file, field=field,
             remedy=f"use 1 to {LONGEST_SCENE} bytes without slash, backslash, colon, blank and "
             "control characters, and no dot in front",
         )  # fmt: skip

@@ -49,10 +49,16 @@ class Sweep:
 
     def __post_init__(self) -> None:
         count = len(self.points)
+        if self.points.ndim != 2 or self.points.shape[1] != 3:
+            raise ValueError(f"points must be [n, 3], got {self.points.shape}")
+        if self.points.dtype.kind != "f":
+            raise ValueError(f"points must be numbers with a point, got {self.points.dtype}")
         for name in POINT_COLUMNS:
             value = getattr(self, name)
             if value is not None and len(value) != count:
                 raise ValueError(f"{name} has {len(value)} rows, not {count}")
+            if value is not None and name != "points" and value.ndim != 1:
+                raise ValueError(f"{name} must be [{count}], got {value.shape}")
         if count and int(self.origin_id.max()) >= len(self.origins):
             raise ValueError(f"origin_id {int(self.origin_id.max())} of {len(self.origins)}")
 

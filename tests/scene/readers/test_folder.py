@@ -206,7 +206,7 @@ def test_a_slow_save_shows_its_progress(
 ) -> None:
     clip.save(tmp_path / "fast")
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(roadloom.scene.folder_writer, "SLOW_S", 0.0)
+    monkeypatch.setattr(roadloom.io.progress, "SLOW_S", 0.0)
     clip.save(tmp_path / "slow")
     total = 3 + 2 + 6 + KEYS * 2
     assert f"{total}/{total}" in capsys.readouterr().err
@@ -238,7 +238,7 @@ def test_a_clip_written_by_hand(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
     (tmp_path / "lidars/TOP.csv").write_text("time_ns,file\n100000000,a.npz\n600000001,\n")
     (tmp_path / "cameras/CAM_FRONT.csv").write_text(
-        "time_ns,file,x,y,z,qw,qx,qy,qz\n130000000,,1.3,0,0,2,0,0,0\n450000000,,4.5,0,0,2,0,0,0\n"
+        "time_ns,file,x,y,z,qw,qx,qy,qz\n130000000,,1.3,0,0,1,0,0,0\n450000000,,4.5,0,0,1,0,0,0\n"
     )
     points = np.ones((2, 3), np.float32)
     np.savez(tmp_path / "a.npz", points=points, motion_compensated=True)

@@ -19,7 +19,7 @@ from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.image import read_image
-from roadloom.io.read import read_bytes, read_text
+from roadloom.io.read import exists, is_dir, read_bytes, read_text
 from roadloom.io.table import Column, read_table
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.folder_arrays import read_extra_image, read_occupancy, read_sweep
@@ -57,7 +57,7 @@ class FolderSource(SourceReader):
 
     def __init__(self, place: str) -> None:
         self.place = Path(place)
-        if not self.place.is_dir():
+        if not is_dir(self.place):
             raise MissingInput(
                 "no such folder", file=self.place, remedy="name a folder that clip.save wrote"
             )
@@ -72,11 +72,11 @@ class FolderSource(SourceReader):
             self._folders[scene] = folder
 
     def _find(self) -> list[Path]:
-        if (self.place / CLIP_FILE).exists():
+        if exists(self.place / CLIP_FILE):
             return [self.place]
         # A name with a dot in front is a clip that is being written.
         inside = [p for p in sorted(self.place.iterdir()) if not p.name.startswith(".")]
-        found = [p for p in inside if (p / CLIP_FILE).exists()]
+        found = [p for p in inside if exists(p / CLIP_FILE)]
         if not found:
             raise MissingInput(
                 f"neither it nor a folder in it holds a {CLIP_FILE}", file=self.place / CLIP_FILE,
@@ -90,7 +90,10 @@ class FolderSource(SourceReader):
 
     def folder(self, scene: str) -> Path:
         if scene not in self._folders:
-            raise MissingInput(f"no scene {scene!r}", file=self.place, field="SCENE")
+            raise MissingInput(
+                f"no scene {scene!r}", file=self.place, field="SCENE",
+                remedy=f"use one of {', '.join(self.scenes[:6])}",
+            )  # fmt: skip
         return self._folders[scene]
 
     def open_scene(self, scene: str) -> "FolderClip":
@@ -122,6 +125,12 @@ class FolderClip(ClipReader):
             raise BadInput(
                 f"{about.lidar!r} is no LiDAR of {RIG_FILE}", file=path, field="lidar",
                 remedy=f"use one of {', '.join(rig.lidar_names) or 'none: write null'}",
+            )  # fmt: skip
+        table = folder / "lidars" / f"{about.lidar}.csv"
+        if about.lidar is not None and not exists(table):
+            raise MissingInput(
+                f"no such file, but {CLIP_FILE} names {about.lidar!r}", file=table, field="lidar",
+                remedy=f"restore it, or write null as lidar in {CLIP_FILE}",
             )  # fmt: skip
         self.grids = grids_in(about.grids, path)
         self._map = about.map
@@ -159,6 +168,11 @@ class FolderClip(ClipReader):
         keys = read_table(path, columns)
         for name in keys.keys() - {"time_ns", *self._sensors}:
             check_files(keys[name].tolist(), path, name)
+        if not len(keys["time_ns"]):
+            raise BadInput(
+                "holds no key frame", file=path, field="time_ns",
+                remedy="write at least one row: the moment of a sweep or an image",
+            )  # fmt: skip
         return keys
 
     def ego(self) -> PoseTrack:
@@ -173,7 +187,9 @@ class FolderClip(ClipReader):
         )
         times, pose = read_times(found, path), pose_of(found, path)
         if pose is None or not len(times):
-            raise BadInput("holds no row", file=path, field="time_ns")
+            raise BadInput(
+                "holds no row", file=path, field="time_ns", remedy="write the vehicle's path"
+            )
         keys = self.meta.key_times_ns
         if len(keys) and (keys[0] < times[0] or keys[-1] > times[-1]):
             raise BadInput(
@@ -204,7 +220,7 @@ class FolderClip(ClipReader):
 
     def _read_table(self, sensor: str) -> dict[str, np.ndarray]:
         path = self.table_path(sensor)
-        if sensor not in self.keys and not path.exists():
+        if sensor not in self.keys and not exists(path):
             raise NotRecorded("this clip has no records of it", field=sensor)
         files = ["file", *(EXTRA_IMAGES if sensor in self.meta.rig.camera_names else ())]
 
