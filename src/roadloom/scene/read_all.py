@@ -25,9 +25,9 @@ def read_problems(
     sensors: list[Callable[[], object]] = []
     yield from _raised(partial(_sensor_reads, reader, sensors))
     for read in show_progress(sensors, desc=f"checking {reader.meta.scene_id}", unit="file"):
-        for error in _raised(read):
-            if not (absent_is_fine and isinstance(error, MissingInput)):
-                yield error
+        for problem in _raised(read):
+            if not (absent_is_fine and isinstance(problem, MissingInput)):
+                yield problem
     for key in range(len(reader.meta.key_times_ns)):
         yield from _raised(partial(reader.boxes, key))
         for grid in reader.occupancy_grids():
