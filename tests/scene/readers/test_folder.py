@@ -207,6 +207,7 @@ def test_a_slow_save_shows_its_progress(
     clip.save(tmp_path / "fast")
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(roadloom.io.progress, "SLOW_S", 0.0)
+    monkeypatch.setattr(roadloom.io.progress, "LOG_S", 0.0)
     clip.save(tmp_path / "slow")
     total = 3 + 2 + 6 + KEYS * 2
     assert f"{total}/{total}" in capsys.readouterr().err
@@ -337,3 +338,14 @@ def test_the_document_names_every_column_and_array() -> None:
     fields |= {f.name for f in dataclasses.fields(Boxes)} - {"class_id", "pose", "size", "velocity"}
     fields |= set(ClipFile.__struct_fields__) | set(EXTRA_IMAGES)
     assert fields <= said, fields - said
+
+
+@pytest.mark.parametrize("scene", ["a/b", "..", "a b", "\ud800"], ids=ascii)
+def test_a_scene_that_cannot_be_read_back_is_not_saved(
+    clip: Clip, tmp_path: Path, scene: str
+) -> None:
+    object.__setattr__(clip.meta, "scene_id", scene)
+    with pytest.raises(BadInput) as caught:
+        clip.save(tmp_path / "new")
+    assert caught.value.field == "scene_id" and caught.value.remedy
+    assert not (tmp_path / "new").exists()
