@@ -107,6 +107,12 @@ class _At:
             raise BadInput(str(error), file=self.file, field=self.field) from error
 
 
+CHOICES = {
+    "model": "use pinhole or fisheye",
+    "direction": "use clockwise or counter-clockwise, seen from the sensor's own +z",
+}
+"""What a field that names one of several things may say."""
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Both are safe; the one in C, where PyYAML has it, is ten times as fast."""
 _DEEPEST = 50
@@ -187,5 +193,7 @@ def _explained(message: str, file: str | Path | None) -> BadInput:
     named = re.search(r"(?:required|unknown) field `(\w+)`", what)
     if named:
         field = f"{field}.{named[1]}" if field else named[1]
-    hint = "write a number such as 1.0e-3 with its point" if "got `str`" in what else None
+    hint = "write a number such as 1.0e-3 or 1.0e+3, with point and sign"
+    if "got `str`" not in what:
+        hint = CHOICES.get(field.rpartition(".")[2], "docs/rig_format.md lists every field")
     return BadInput(what, file=file, field=field or None, remedy=hint)
