@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 
 import roadloom.io.npz
-import roadloom.io.npz
-import roadloom.io.npz
-import roadloom.io.npz
 from roadloom.errors import BadInput, MissingInput
 from roadloom.io.npz import Field, npz_bytes, read_npz, write_npz
 

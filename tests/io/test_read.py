@@ -1,9 +1,6 @@
 """Reading damaged files: always a typed error that names the file."""
 
 import os
-import os
-import os
-import os
 from pathlib import Path
 
 import numpy as np
@@ -71,123 +68,6 @@ def test_array_of_rows(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(table.tobytes()[:-1])
     with pytest.raises(BadInput, match="cut off"):
         read_array(tmp_path / "a.bin", "<f4", 5)
-
-
-def test_large_numbers_that_float64_holds_are_read(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text('[1e308, -1e-400, "1e999", 1e0100]')
-    assert read_json(tmp_path / "a.json") == [1e308, 0.0, "1e999", 1e100]
-
-
-def test_what_is_there(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to(tmp_path)
-    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    os.mkfifo(tmp_path / "pipe")
-    found = {
-        name: (exists(tmp_path / name), is_file(tmp_path / name), is_dir(tmp_path / name))
-        for name in ("file", "link", "dangling", "pipe", "file/below", "none")
-    }
-    nothing = (False, False, False)
-    assert found == {
-        "file": (True, True, False), "link": (True, False, True), "dangling": nothing,
-        "pipe": (True, False, False), "file/below": nothing, "none": nothing,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ["a" * 400, "a/" * 4000, "a\0b", "\ud800"])
-@pytest.mark.parametrize("ask", [exists, is_file, is_dir, regular_file, read_bytes])
-def test_a_name_that_no_file_can_have(tmp_path: Path, ask: object, name: str) -> None:
-    assert callable(ask)
-    with pytest.raises(BadInput, match="cannot be looked up") as caught:
-        ask(tmp_path / name)
-    assert caught.value.remedy and len(str(caught.value)) < 500
-    assert str(caught.value).isprintable()
-
-
-def test_only_regular_files_are_read(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")  # to open it would wait for ever
-    for path in (tmp_path / "pipe", Path("/dev/zero")):
-        with pytest.raises(BadInput, match="is a pipe, socket or device") as caught:
-            read_bytes(path)
-        assert caught.value.file == str(path) and caught.value.remedy
-
-
-def test_large_numbers_that_float64_holds_are_read(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text('[1e308, -1e-400, "1e999", 1e0100]')
-    assert read_json(tmp_path / "a.json") == [1e308, 0.0, "1e999", 1e100]
-
-
-def test_what_is_there(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to(tmp_path)
-    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    os.mkfifo(tmp_path / "pipe")
-    found = {
-        name: (exists(tmp_path / name), is_file(tmp_path / name), is_dir(tmp_path / name))
-        for name in ("file", "link", "dangling", "pipe", "file/below", "none")
-    }
-    nothing = (False, False, False)
-    assert found == {
-        "file": (True, True, False), "link": (True, False, True), "dangling": nothing,
-        "pipe": (True, False, False), "file/below": nothing, "none": nothing,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ["a" * 400, "a/" * 4000, "a\0b", "\ud800"])
-@pytest.mark.parametrize("ask", [exists, is_file, is_dir, regular_file, read_bytes])
-def test_a_name_that_no_file_can_have(tmp_path: Path, ask: object, name: str) -> None:
-    assert callable(ask)
-    with pytest.raises(BadInput, match="cannot be looked up") as caught:
-        ask(tmp_path / name)
-    assert caught.value.remedy and len(str(caught.value)) < 500
-    assert str(caught.value).isprintable()
-
-
-def test_only_regular_files_are_read(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")  # to open it would wait for ever
-    for path in (tmp_path / "pipe", Path("/dev/zero")):
-        with pytest.raises(BadInput, match="is a pipe, socket or device") as caught:
-            read_bytes(path)
-        assert caught.value.file == str(path) and caught.value.remedy
-
-
-def test_large_numbers_that_float64_holds_are_read(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text('[1e308, -1e-400, "1e999", 1e0100]')
-    assert read_json(tmp_path / "a.json") == [1e308, 0.0, "1e999", 1e100]
-
-
-def test_what_is_there(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to(tmp_path)
-    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    os.mkfifo(tmp_path / "pipe")
-    found = {
-        name: (exists(tmp_path / name), is_file(tmp_path / name), is_dir(tmp_path / name))
-        for name in ("file", "link", "dangling", "pipe", "file/below", "none")
-    }
-    nothing = (False, False, False)
-    assert found == {
-        "file": (True, True, False), "link": (True, False, True), "dangling": nothing,
-        "pipe": (True, False, False), "file/below": nothing, "none": nothing,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ["a" * 400, "a/" * 4000, "a\0b", "\ud800"])
-@pytest.mark.parametrize("ask", [exists, is_file, is_dir, regular_file, read_bytes])
-def test_a_name_that_no_file_can_have(tmp_path: Path, ask: object, name: str) -> None:
-    assert callable(ask)
-    with pytest.raises(BadInput, match="cannot be looked up") as caught:
-        ask(tmp_path / name)
-    assert caught.value.remedy and len(str(caught.value)) < 500
-    assert str(caught.value).isprintable()
-
-
-def test_only_regular_files_are_read(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")  # to open it would wait for ever
-    for path in (tmp_path / "pipe", Path("/dev/zero")):
-        with pytest.raises(BadInput, match="is a pipe, socket or device") as caught:
-            read_bytes(path)
-        assert caught.value.file == str(path) and caught.value.remedy
 
 
 def test_large_numbers_that_float64_holds_are_read(tmp_path: Path) -> None:
