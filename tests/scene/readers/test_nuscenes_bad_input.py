@@ -31,6 +31,7 @@ CASES: list[tuple[str, str, Any]] = [
     ("sample_data", "timestamp", 1),
     ("sample_data", "timestamp", 8_999_999_999_999_999),
     ("sample_data", "timestamp", 4_102_444_799_999_999),
+    ("sample_data", "width", 2**31 - 1),
     ("sample_data", "filename", "samples/" + "x" * 300),
     ("sample", "timestamp", 8_999_999_999_999_999),
     ("map", "filename", "maps/" + "x" * 390),

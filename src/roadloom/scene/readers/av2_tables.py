@@ -16,7 +16,7 @@ import numpy as np
 from roadloom.errors import BadInput, MissingInput
 from roadloom.io.extras import need
 from roadloom.io.read import RESTORE, exists, is_dir, read_bytes
-from roadloom.scene.readers.json_fields import END_OF_TIMES_US
+from roadloom.scene.readers.json_fields import END_OF_TIMES_US, MOST_PIXELS
 
 Columns = dict[str, np.ndarray]
 """Name -> one value per row: float, int64 or uint8 and the like, or text (dtype ``<U``)."""
@@ -59,7 +59,7 @@ INTRINSICS: Mapping[str, Column] = {
     **dict.fromkeys(("fx_px", "fy_px"), POSITIVE),
     **dict.fromkeys(("cx_px", "cy_px", "k1", "k2", "k3"), REAL),
     **dict.fromkeys(
-        ("height_px", "width_px"), Column(kinds="iu", highest=2**31 - 1, positive=True)
+        ("height_px", "width_px"), Column(kinds="iu", highest=MOST_PIXELS, positive=True)
     ),
 }
 UNITS = ("up_lidar", "down_lidar")

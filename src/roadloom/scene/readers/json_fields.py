@@ -17,6 +17,8 @@ LARGEST = 1e9
 """No coordinate, size or calibration is larger."""
 END_OF_TIMES_US = 4_102_444_800_000_000
 """Times lie after 1970 and before 2100 [us]: as nanoseconds they and their sums fit 64 bits."""
+MOST_PIXELS = 1_000_000
+"""No image is wider or higher."""
 LONGEST_NAME = 100
 """Bytes of a sensor's name."""
 

@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from roadloom.errors import BadInput, MissingInput
 from roadloom.io.read import RESTORE, regular_file
-from roadloom.scene.readers.json_fields import END_OF_TIMES_US, LARGEST
+from roadloom.scene.readers.json_fields import END_OF_TIMES_US, LARGEST, MOST_PIXELS
 
 Complain = Callable[[BadInput], None]
 """What to do with a problem: raise it, or note it and go on."""
@@ -34,6 +34,7 @@ FileName = Annotated[str, Meta(min_length=1, max_length=400)]
 Time = Annotated[int, Meta(gt=0, lt=END_OF_TIMES_US)]
 """Microseconds since 1970."""
 Count = Annotated[int, Meta(ge=0, lt=2**31)]
+Pixels = Annotated[int, Meta(ge=0, le=MOST_PIXELS)]
 Positive = Annotated[float, Meta(gt=0, le=LARGEST)]
 Real = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
 Vector = tuple[Real, Real, Real]
@@ -122,8 +123,8 @@ class SampleData(Struct, gc=False):
     timestamp: Time
     fileformat: Literal["jpg", "png", "pcd"]
     is_key_frame: bool
-    height: Count
-    width: Count
+    height: Pixels
+    width: Pixels
     filename: FileName
     prev: Link
     next: Link
