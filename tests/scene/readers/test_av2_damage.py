@@ -211,7 +211,12 @@ CASES |= {
     "annotation time of 2262": _set(_ANNOTATIONS, "timestamp_ns", 0, 2**63 - 1),
     "pose time of 2262": _set(_POSES, "timestamp_ns", 0, 2**63 - 1),
     "lens named like a LiDAR": _set(_LENSES, "sensor_name", 0, "up_lidar"),
-    "image wider than any": _set(_LENSES, "width_px", 0, 2**31 - 1),
+    "image wider than any": lambda log: _rewrite(
+        log,
+        _LENSES,
+        "width_px",
+        lambda t: _with(t, "width_px", pa.array([2**31 - 1] * len(t), pa.int64())),
+    ),
     "lens named like the stream": _set(_LENSES, "sensor_name", 0, "lidar"),
     "lens of a long name": _set(_LENSES, "sensor_name", 0, "x" * 101),
     "lens of a very long name": _set(_LENSES, "sensor_name", 0, "x" * 5000),
