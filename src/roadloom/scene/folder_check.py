@@ -13,6 +13,7 @@ from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.io.image import read_mask
 from roadloom.io.progress import show_progress
 from roadloom.io.read import exists
+from roadloom.scene.read_all import raised
 from roadloom.scene.reader import EXTRA_IMAGES
 from roadloom.scene.readers.folder import FolderClip
 
@@ -27,9 +28,9 @@ def clip_problems(folder: Path, *, absent_is_fine: bool) -> Iterator[BadInput]:
     except BadInput as error:
         yield error
         return
-    yield from _tried(clip.ego)
+    yield from raised(clip.ego)
     for sensor in (*clip.meta.rig.camera_names, *clip.meta.rig.lidar_names):
-        broken = list(_tried(partial(clip.records, sensor)))
+        broken = list(raised(partial(clip.records, sensor)))
         yield from broken
         if not broken:
             for problem in _sensor_problems(clip, sensor):
@@ -71,7 +72,7 @@ def _sensor_problems(clip: FolderClip, sensor: str) -> Iterator[BadInput]:
     camera = sensor in clip.meta.rig.camera_names
     files = list(_named_files(clip, sensor))
     for index, column in show_progress(files, desc=f"checking {sensor}", unit="file"):
-        yield from _tried(_reading(clip, sensor, index, column, camera=camera))
+        yield from raised(_reading(clip, sensor, index, column, camera=camera))
 
 
 def _reading(
@@ -86,9 +87,9 @@ def _reading(
 
 def _key_problems(clip: FolderClip) -> Iterator[BadInput]:
     for key in range(len(clip.meta.key_times_ns)):
-        yield from _tried(partial(clip.boxes, key))
+        yield from raised(partial(clip.boxes, key))
         for grid in clip.occupancy_grids():
-            yield from _tried(partial(clip.occupancy, key, grid))
+            yield from raised(partial(clip.occupancy, key, grid))
 
 
 def _map_problems(clip: FolderClip) -> Iterator[BadInput]:
@@ -96,14 +97,4 @@ def _map_problems(clip: FolderClip) -> Iterator[BadInput]:
         for raster in clip.road_map().rasters.values():
             read_mask(raster.file)
 
-    yield from _tried(read)
-
-
-def _tried(read: Callable[[], object]) -> Iterator[BadInput]:
-    """What reading raises; a field that was not recorded is no problem."""
-    try:
-        read()
-    except NotRecorded:
-        return
-    except BadInput as error:
-        yield error
+    yield from raised(read)

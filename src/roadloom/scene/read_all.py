@@ -23,17 +23,17 @@ def read_problems(
         yield error
         return
     sensors: list[Callable[[], object]] = []
-    yield from _raised(partial(_sensor_reads, reader, sensors))
+    yield from raised(partial(_sensor_reads, reader, sensors))
     for read in show_progress(sensors, desc=f"checking {reader.meta.scene_id}", unit="file"):
-        for problem in _raised(read):
+        for problem in raised(read):
             if not (absent_is_fine and isinstance(problem, MissingInput)):
                 yield problem
     for key in range(len(reader.meta.key_times_ns)):
-        yield from _raised(partial(reader.boxes, key))
+        yield from raised(partial(reader.boxes, key))
         for grid in reader.occupancy_grids():
-            yield from _raised(partial(reader.occupancy, key, grid))
-    yield from _raised(reader.ego)
-    yield from _raised(reader.road_map)
+            yield from raised(partial(reader.occupancy, key, grid))
+    yield from raised(reader.ego)
+    yield from raised(reader.road_map)
 
 
 def _sensor_reads(reader: ClipReader, reads: list[Callable[[], object]]) -> None:
@@ -47,7 +47,7 @@ def _sensor_reads(reader: ClipReader, reads: list[Callable[[], object]]) -> None
             reads += [partial(read, name, index) for index in range(count)]
 
 
-def _raised(read: Callable[[], object]) -> Iterator[BadInput]:
+def raised(read: Callable[[], object]) -> Iterator[BadInput]:
     """What reading raises; a field that was not recorded is no problem."""
     try:
         read()
