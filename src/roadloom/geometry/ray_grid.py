@@ -9,6 +9,7 @@ is float64. The work is done by numba kernels; ``cast_reference`` is their plain
 and runs where tensors are on a GPU.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -95,15 +96,29 @@ def cast(
             distance[part], cell[part], face[part],
         )  # fmt: skip
 
-    if num_threads <= 1:
-        work(slice(None))
-    else:
-        bounds = np.linspace(0, count, num_threads * CHUNKS_PER_THREAD + 1).astype(int)
-        with ThreadPoolExecutor(num_threads) as pool:
-            list(pool.map(work, map(slice, bounds[:-1], bounds[1:])))
+    _shared(work, count, num_threads)
     if not is_tensor(origins):
         return FirstHit(distance, cell, face)
     return _differentiable(origins, directions, grid, *_like(origins, distance, cell, face))
+
+
+def _shared(work: Callable[[slice], None], count: int, num_threads: int) -> None:
+    """Do parts of the rays on several threads, this one among them; each takes the next part."""
+    if num_threads <= 1:
+        work(slice(0, count))
+        return
+    bounds = np.linspace(0, count, num_threads * CHUNKS_PER_THREAD + 1).astype(int)
+    parts = iter(list(map(slice, bounds[:-1], bounds[1:])))  # a list's iterator is thread-safe
+
+    def take() -> None:
+        for part in parts:
+            work(part)
+
+    with ThreadPoolExecutor(num_threads - 1) as pool:
+        others = [pool.submit(take) for _ in range(num_threads - 1)]
+        take()
+        for other in others:
+            other.result()
 
 
 def traverse(
