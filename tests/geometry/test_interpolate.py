@@ -134,7 +134,10 @@ def test_the_input_is_left_alone(random_pose: PoseMaker) -> None:
     poses = track(random_pose)
     for array in (poses.rotation, poses.translation):
         array.setflags(write=False)
-    interpolate_poses(TIMES, poses, TIMES).translation[:] = 0  # a copy, and ours to change
+    found = interpolate_poses(TIMES, poses, TIMES)
+    found.translation[:] = 0  # a copy, and ours to change
+    assert not np.shares_memory(found.rotation, poses.rotation)
+    assert poses.translation.any()
 
 
 # --- boxes and tracks ------------------------------------------------------------------------

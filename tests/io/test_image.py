@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,3 +147,10 @@ def test_large_mask_is_read(tmp_path) -> None:
     Image.new("1", (12_000, 9_000), 1).save(buffer, "PNG")
     (tmp_path / "a.png").write_bytes(buffer.getvalue())
     assert read_mask(tmp_path / "a.png").shape == (9_000, 12_000)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a", "a.npz"])
+def test_other_formats_are_not_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput, match="PNG or JPEG"):
+        write_image(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
+    assert not list(tmp_path.iterdir())

@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
-        sys.stderr.write("roadloom: interrupted; nothing half-written was kept\n")
+        sys.stderr.write(
+            "roadloom: interrupted; every file that is there is whole, but some are missing\n"
+        )
         sys.exit(130)
 
 

@@ -70,7 +70,16 @@ def check_image(path: str | Path, size: tuple[int, int] | None = None) -> None:
 def write_image(
     path: str | Path, pixels: UInt8[np.ndarray, "height width 3"], quality: int = 92
 ) -> None:
-    """Write PNG or JPEG by the suffix, whole or not at all."""
+    """Write PNG or JPEG by the suffix, whole or not at all.
+
+    Raises:
+        BadInput: another suffix.
+    """
+    if Path(path).suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise BadInput(
+            "is no name for a PNG or JPEG", file=path, field="suffix",
+            remedy="end it in .png, .jpg or .jpeg",
+        )  # fmt: skip
     with atomic_file(path) as temporary:
         Image.fromarray(pixels).save(temporary, **_options(temporary, quality))
 
