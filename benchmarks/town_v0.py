@@ -11,10 +11,10 @@ from collections.abc import Callable
 import roadloom
 from roadloom.geometry.voxel_grid import OCC3D
 from roadloom.scene.clip import Frame
-from roadloom.town.camera_view import View
-from roadloom.town.lidar_view import see
-from roadloom.town.source import TownReader
-from roadloom.town.surfaces import occupancy
+from roadloom.street0.camera_view import View
+from roadloom.street0.lidar_view import see
+from roadloom.street0.source import TownReader
+from roadloom.street0.surfaces import occupancy
 
 
 def seconds(action: Callable[[], object], repeats: int = 3) -> float:

@@ -25,8 +25,8 @@ from roadloom.scene.compare import clips_differ
 from roadloom.scene.reader import EXTRA_IMAGES
 from roadloom.scene.source import Source, SourceName
 from roadloom.scene.sweep import Sweep
-from roadloom.town.config import StreetConfig
-from roadloom.town.source import TownSource
+from roadloom.street0.config import StreetConfig
+from roadloom.street0.source import TownSource
 
 Value = TypeVar("Value")
 KEY_REACH_NS = 100_000_000

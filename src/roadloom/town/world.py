@@ -1,9 +1,9 @@
-"""A scene's description as arrays in metres and seconds, in the street's own frame.
+"""One clip's town in metres and seconds: the meshes of everything and where it is at any time.
 
-StreetPlan -> World: parts and objects for the caster, the ego's path, the place in the world
+    TownPlan -> World: standing mesh, movers' meshes (by phase of the walk), tracks, boxes
 
-Everything is cast in the street's frame, where coordinates stay below a few hundred metres;
-only the poses that leave the town carry its far-away place in the world.
+Everything is cast in the town's own frame, where coordinates stay below a few hundred metres; only
+poses that leave the town carry its place in the world.
 """
 
 from dataclasses import dataclass
@@ -11,197 +11,257 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int32, Int64, UInt8
 
 from roadloom.geometry.pose import Pose
 from roadloom.scene.classes import class_id
-from roadloom.town.draw import draw_plan
-from roadloom.town.plan import KERB_MM, TICK_NS, Drive, StreetPlan
-from roadloom.town.shapes import KINDS, Part, bounds, parts_of
+from roadloom.town.kinds import BOX_MARGIN_M, KINDS
+from roadloom.town.mesh.build import (
+    FAR,
+    MIDDLE,
+    NEAR,
+    PEDAL_M,
+    PHASES,
+    STRIDE_M,
+    build_kind,
+    build_thing,
+)
+from roadloom.town.mesh.mesh import Mesh, join
+from roadloom.town.plan.types import Actor, Thing, TownPlan
+from roadloom.town.tracks import (
+    FIRST_S,
+    STEP_S,
+    STEPS,
+    STEPS_PER_TICK,
+    TICK_S,
+    Track,
+    ground_pose,
+    poses_at,
+    track_of,
+)
 
-BOX_MARGIN_MM = 10
-"""Annotated boxes are this much larger than what they hold: along, across and above."""
-BOX_FLOOR_MM = 5
-"""They begin this far above the ground, so that they hold none of it."""
-TICK_S = TICK_NS * 1e-9
-PAINT_BIN_M = 8.0
 START_NS = 1_600_000_000_000_000_000
-"""Time of the first key frame of scene 0; every scene has its own hour."""
+"""Time of tick 0 of train 0; every clip has its own hour."""
+SPLITS = ("train", "val", "test")
+NEAR_M, MIDDLE_M = 40.0, 120.0
+BOX_FLOOR_M = 0.003
 
 
-class Tables(NamedTuple):
-    """What the kernels read; packed, since every array that is passed on costs time."""
+class Instance(NamedTuple):
+    """A mover's mesh during a span of time: rows ``start`` to ``stop`` of ``World.tables``."""
 
-    moving: np.ndarray
-    """[object 7] position at time 0 [m], velocity along x and y [m/s], cosine and sine."""
-    spans: np.ndarray
-    """[object 2] first row of its parts in ``boxes`` and the row after the last."""
-    boxes: np.ndarray
-    """[box 6] lowest and highest corner in the object's frame [m]; before the parts of each
-    object comes a row with the bounds of all of them, which is never hit."""
-    kerb: np.ndarray
-    """y of the right and the left kerb, and the height of both [m]."""
-
-
-class Materials(NamedTuple):
-    """How the rows of ``Tables.boxes`` look."""
-
-    kind: np.ndarray
-    """[box] int64, a material of ``shapes``."""
-    colour: np.ndarray
-    """[box 3] linear."""
-    style: np.ndarray
-    """[box 4] of facades [m]."""
-    class_id: np.ndarray
-    """[box] uint8."""
+    actor: int
+    """Row of ``World.tracks``."""
+    start: int
+    stop: int
+    begin_s: float
+    """From this time on it looks like this ..."""
+    end_s: float
+    """... until, but not at, this time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class World:
-    plan: StreetPlan
+    """``things`` counts the plan's things, then its actors; the ego is none of them."""
+
+    plan: TownPlan
+
+    # -- what there is ---------------------------------------------------------------------------
+
+    @property
+    def things(self) -> tuple[Thing | Actor, ...]:
+        return (*self.plan.things, *self.plan.actors)
+
+    @property
+    def standing(self) -> int:
+        """How many of ``things`` stand still: row of the first actor."""
+        return len(self.plan.things)
 
     @cached_property
-    def parts(self) -> list[list[Part]]:
-        """Of each thing."""
-        return [parts_of(thing) for thing in self.plan.things]
+    def class_ids(self) -> UInt8[np.ndarray, " thing"]:
+        return np.array([class_id(KINDS[t.kind].cls) for t in self.things], np.uint8)
 
     @cached_property
-    def rows(self) -> list[Part]:
-        """One per row of ``tables.boxes``; the row of an object's bounds is its first part's."""
-        return [part for parts in self.parts for part in (parts[0], *parts)]
+    def boxed(self) -> Bool[np.ndarray, " thing"]:
+        """Which carry an annotated box."""
+        return np.array([KINDS[t.kind].boxed for t in self.things], bool)
 
     @cached_property
-    def owner(self) -> Int64[np.ndarray, " box"]:
-        """The object of each row of ``tables.boxes``."""
-        return np.repeat(np.arange(len(self.parts)), [1 + len(p) for p in self.parts])
-
-    @cached_property
-    def tables(self) -> Tables:
-        things = self.plan.things
-        ends = np.cumsum([1 + len(parts) for parts in self.parts])
-        boxes = []
-        for parts in self.parts:
-            boxes += [sum(bounds(parts), ()), *(part.low + part.high for part in parts)]
-        velocity = self.turns * _metres([t.speed for t in things])[:, None] / TICK_S
-        position = _metres([(t.x, t.y, t.z) for t in things])
-        first = 1 + np.concatenate([[0], ends[:-1]])
-        right, left = self.plan.section.kerb
-        return Tables(
-            moving=np.concatenate([position, velocity, self.turns], axis=1),
-            spans=np.stack([first, ends], axis=1),
-            boxes=_metres(boxes),
-            kerb=_metres([right, left, KERB_MM]),
-        )
-
-    @cached_property
-    def materials(self) -> Materials:
-        return Materials(
-            kind=np.array([p.material for p in self.rows], np.int64),
-            colour=linear_from_srgb(np.array([p.colour for p in self.rows], np.float64)),
-            style=_metres([p.style for p in self.rows]),
-            class_id=np.array([class_id(p.cls) for p in self.rows], np.uint8),
-        )
-
-    @cached_property
-    def paint(self) -> tuple[Float[np.ndarray, "rectangle 5"], Float[np.ndarray, " bin"]]:
-        """Low x and y, high x and y [m] and 1 for yellow; and where to look for a place.
-
-        Rectangles come once for every stretch of ``PAINT_BIN_M`` that they reach into. The second
-        array holds the first stretch's low end [m], then the row at which each one begins.
-        """
-        rows = _metres([(*p.low, *p.high, 1000 * p.yellow) for p in self.plan.paint])
-        start = float(np.floor(rows[:, 0].min()))
-        first, last = (
-            np.floor((rows[:, c] - start) / PAINT_BIN_M).astype(np.int64) for c in (0, 2)
-        )
-        stretches = [np.flatnonzero((first <= i) & (i <= last)) for i in range(last.max() + 1)]
-        begins = np.cumsum([0, *(len(members) for members in stretches)])
-        return rows[np.concatenate(stretches)], np.array([start, *begins], np.float64)
-
-    @cached_property
-    def turns(self) -> Float[np.ndarray, "object 2"]:
-        """Cosine and sine of each thing's heading."""
-        heading = np.array([t.heading for t in self.plan.things], np.float64)
-        return heading / np.sqrt((heading**2).sum(axis=1, keepdims=True))
-
-    @cached_property
-    def annotated(self) -> Int64[np.ndarray, " box"]:
-        """Rows of the things that carry a box."""
-        rows = [i for i, t in enumerate(self.plan.things) if KINDS[t.kind].annotated]
-        return np.array(rows, np.int64)
-
-    @cached_property
-    def annotation(self) -> tuple[Float[np.ndarray, "object 3"], Float[np.ndarray, "object 3"]]:
-        """Middle in the object's frame and size of the box around each thing [m]."""
-        both = self.tables.boxes[self.tables.spans[:, 0] - 1]
-        margin = BOX_MARGIN_MM / 1000
-        low, high = both[:, :3] - margin, both[:, 3:] + margin
-        low[:, 2] = BOX_FLOOR_MM / 1000
+    def box(self) -> tuple[Float[np.ndarray, "thing 3"], Float[np.ndarray, "thing 3"]]:
+        """Middle in the thing's frame and size of a box around each [m]."""
+        size = np.array([t.size for t in self.things], np.float64).reshape(-1, 3) / 1000
+        low, high = -size / 2 - BOX_MARGIN_M, size / 2 + BOX_MARGIN_M
+        low[:, 2], high[:, 2] = BOX_FLOOR_M, size[:, 2] + BOX_MARGIN_M
         return (low + high) / 2, high - low
 
-    def street_from_object(self, time_s: float) -> Pose:
-        """Poses of everything at one time."""
-        cos, sin = self.turns[:, 0], self.turns[:, 1]
-        position = self.tables.moving[:, :3].copy()
-        position[:, :2] += self.tables.moving[:, 3:5] * time_s
-        return Pose(_turn(cos, sin), position)
+    # -- when and where --------------------------------------------------------------------------
 
     @property
     def start_ns(self) -> int:
         """Time of tick 0."""
-        splits = ("train", "val", "test")
-        return START_NS + (splits.index(self.plan.split) * 100 + self.plan.index) * 3600 * 10**9
+        number = SPLITS.index(self.plan.split) * 1000 + self.plan.index
+        return START_NS + number * 3600 * 10**9
 
-    def seconds(self, time_ns: Int64[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
+    def seconds(self, time_ns: Int64[np.ndarray, "*time"]) -> Float[np.ndarray, "*time"]:
         """Since tick 0."""
-        return (time_ns - self.start_ns) * 1e-9
-
-    def second(self, time_ns: int) -> float:
-        return (time_ns - self.start_ns) * 1e-9
+        return (np.asarray(time_ns, np.int64) - self.start_ns) * 1e-9
 
     @cached_property
-    def world_from_street(self) -> Pose:
-        bearing = np.array(self.plan.bearing, np.float64)
-        turn = bearing / np.sqrt((bearing**2).sum())
-        return Pose(_turn(turn[:1], turn[1:])[0], _metres(self.plan.offset))
+    def world_from_town(self) -> Pose:
+        x, y = (float(v) for v in self.plan.bearing)
+        norm = (x * x + y * y) ** 0.5
+        cos, sin = x / norm, y / norm
+        turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+        return Pose(turn, np.array(self.plan.offset, np.float64) / 1000)
 
-    def street_from_ego(self, time_ns: Int64[np.ndarray, " time"]) -> Pose:
-        """The ego's exact pose at any times."""
-        return drive_pose(self.plan.drive, self.seconds(time_ns) / TICK_S)
+    @cached_property
+    def ego_track(self) -> Track:
+        return track_of(self.plan.ego, self.plan.relief)
+
+    @cached_property
+    def tracks(self) -> Float[np.ndarray, "actor step 7"]:
+        """Of the actors, in the town's frame."""
+        if not self.plan.actors:
+            return np.zeros((0, STEPS, 7))
+        return np.stack([track.pose for track in self._tracks])
+
+    @cached_property
+    def _tracks(self) -> list[Track]:
+        return [track_of(actor, self.plan.relief) for actor in self.plan.actors]
+
+    def town_from_ego(self, time_ns: Int64[np.ndarray, " time"]) -> Pose:
+        """The ego's exact pose at any times within the clip and its margins."""
+        return poses_at(self.ego_track.pose, self.seconds(time_ns))
 
     def world_from_ego(self, time_ns: Int64[np.ndarray, " time"]) -> Pose:
-        return self.world_from_street @ self.street_from_ego(time_ns)
+        return self.world_from_town @ self.town_from_ego(time_ns)
+
+    @cached_property
+    def town_from_standing(self) -> Pose:
+        """Poses of the plan's things, [thing]. Boxed ones tilt with the ground, others do not."""
+        things = self.plan.things
+        at = np.array([t.at for t in things], np.float64).reshape(-1, 2) / 1000
+        heading = np.array([t.heading for t in things], np.float64).reshape(-1, 2)
+        raised = np.array([t.raised for t in things], np.float64) / 1000
+        columns = (at[:, 0], at[:, 1], heading[:, 0], heading[:, 1], raised)
+        tilted = ground_pose(self.plan.relief, *columns)
+        upright = ground_pose(self.plan.relief, *columns, upright=True)
+        boxed = self.boxed[: self.standing]
+        return Pose(
+            np.where(boxed[:, None, None], tilted.rotation, upright.rotation), tilted.translation
+        )
+
+    def town_from_thing(self, time_s: float) -> Pose:
+        """Poses of all ``things`` at one time, [thing]."""
+        moving = poses_at(self.tracks, np.array([time_s]))
+        still = self.town_from_standing
+        return Pose(
+            np.concatenate([still.rotation, moving.rotation[:, 0]]),
+            np.concatenate([still.translation, moving.translation[:, 0]]),
+        )
+
+    def velocity(self, time_s: float) -> Float[np.ndarray, "thing 3"]:
+        """Of each thing's origin [m/s], in the town's axes; 0 for what stands."""
+        span = np.array([time_s - STEP_S, time_s + STEP_S])
+        ends = poses_at(self.tracks, span).translation
+        moving = (ends[:, 1] - ends[:, 0]) / (2 * STEP_S)
+        return np.concatenate([np.zeros((self.standing, 3)), moving])
+
+    # -- what it is made of ----------------------------------------------------------------------
+
+    @cached_property
+    def ego_path_m(self) -> Float[np.ndarray, "place 2"]:
+        """Places on the ego's way, twice a second."""
+        return self.ego_track.pose[::50, :2]
+
+    def _detail(self, at: Float[np.ndarray, "place 2"]) -> int:
+        apart = np.sqrt(((at[:, None] - self.ego_path_m) ** 2).sum(axis=-1)).min()
+        return NEAR if apart < NEAR_M else MIDDLE if apart < MIDDLE_M else FAR
+
+    @cached_property
+    def standing_mesh(self) -> Mesh:
+        """Ground and things, in the town's frame; ``owner`` is the thing's row or -1."""
+        from roadloom.town.mesh.ground import ground_mesh
+
+        meshes = [ground_mesh(self.plan)]
+        for row, thing in enumerate(self.plan.things):
+            near = np.array([thing.at], np.float64) / 1000
+            mesh = build_thing(thing, self._detail(near))
+            meshes.append(mesh.moved(self.town_from_standing[row]).owned_by(row))
+        return join(meshes)
+
+    @cached_property
+    def _library(self) -> tuple[list[Mesh], list[tuple[int, ...]]]:
+        """Movers' meshes, and for each actor the mesh of each phase (one where it has none)."""
+        meshes: list[Mesh] = []
+        which: list[tuple[int, ...]] = []
+        for row, actor in enumerate(self.plan.actors):
+            size = tuple(mm / 1000 for mm in actor.size)
+            detail = self._detail(self.tracks[row, ::50, :2])
+            phases = range(PHASES) if _cycle_m(actor) else (None,)
+            rows = []
+            for phase in phases:
+                shape = () if phase is None else (phase,)
+                mesh = build_kind(actor.kind, size, actor.seed, detail, shape)
+                rows.append(len(meshes))
+                meshes.append(mesh.owned_by(self.standing + row))
+            which.append(tuple(rows))
+        return meshes, which
+
+    @cached_property
+    def tables(self) -> Mesh:
+        """Every triangle there is: the standing mesh, then movers' meshes in their own frames."""
+        return join([self.standing_mesh, *self._library[0]])
+
+    @cached_property
+    def _spans(self) -> Int64[np.ndarray, " edge"]:
+        sizes = [len(self.standing_mesh), *(len(mesh) for mesh in self._library[0])]
+        return np.cumsum(sizes)
+
+    def instances(self, first_s: float, last_s: float) -> list[Instance]:
+        """What each mover looks like between two times; together they cover [first, last]."""
+        spans, found = self._spans, []
+        first_tick, last_tick = (int(np.floor(t / TICK_S + 1e-9)) for t in (first_s, last_s))
+        for row, actor in enumerate(self.plan.actors):
+            meshes, cycle = self._library[1][row], _cycle_m(actor)
+            begin, tick = -np.inf, first_tick
+            while True:
+                mesh = meshes[self._phase(row, tick, cycle)] if cycle else meshes[0]
+                while tick < last_tick and (
+                    not cycle or meshes[self._phase(row, tick + 1, cycle)] == mesh
+                ):
+                    tick += 1
+                end = np.inf if tick >= last_tick else (tick + 1) * TICK_S
+                found.append(Instance(row, int(spans[mesh]), int(spans[mesh + 1]), begin, end))
+                if tick >= last_tick:
+                    break
+                begin, tick = end, tick + 1
+        return found
+
+    def _phase(self, actor: int, tick: int, cycle_m: float) -> int:
+        """Of the walk; it changes at ticks only."""
+        step = int(np.clip((tick * TICK_S - FIRST_S) / STEP_S + 0.5, 0, STEPS - 1))
+        share = self._tracks[actor].along_m[step - step % STEPS_PER_TICK] / cycle_m
+        return int(share * PHASES) % PHASES
+
+    def signal_states(self, time_s: float) -> Int32[np.ndarray, " signal"]:
+        """0 red, 1 amber, 2 green, of each group of lights."""
+        tick = int(np.floor(time_s / TICK_S + 1e-9))
+        order = ("red", "amber", "green")
+        states = [order.index(signal.state(tick)) for signal in self.plan.roads.signals]
+        return np.array(states, np.int32)
 
 
-@lru_cache(maxsize=4)
+def _cycle_m(actor: Actor) -> float:
+    """Way after which its limbs are where they were; 0 for what has none."""
+    if actor.kind in ("cyclist",):
+        return PEDAL_M
+    return STRIDE_M if KINDS[actor.kind].family == "person" else 0.0
+
+
+@lru_cache(maxsize=2)
 def build_world(split: str, index: int) -> World:
+    """The world of one clip; the last two are kept."""
+    from roadloom.town.plan.draw import draw_plan
+
     return World(plan=draw_plan(split, index))
-
-
-def drive_pose(drive: Drive, tick: Float[np.ndarray, " time"]) -> Pose:
-    """The rear axle follows the path and the nose its tangent; arithmetic and roots only."""
-    share = np.clip((tick - drive.shift_start) / drive.shift_ticks, 0.0, 1.0)
-    aside = share**3 * (share * (share * 6 - 15) + 10)
-    aside_speed = 30 * share**2 * (share - 1) ** 2 / drive.shift_ticks
-    x = drive.x + drive.speed * tick + drive.gain * tick * tick / 2
-    y = drive.y + drive.shift * aside
-    ahead, across = drive.speed + drive.gain * tick, drive.shift * aside_speed
-    norm = np.sqrt(ahead**2 + across**2)
-    position = np.stack([x, y, np.zeros_like(x)], axis=-1) / 1000
-    return Pose(_turn(ahead / norm, across / norm), position)
-
-
-def linear_from_srgb(value: np.ndarray) -> np.ndarray:
-    """Linear light, 0 to 1, of sRGB values 0 to 255 (IEC 61966-2-1)."""
-    share = value / 255
-    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-
-
-def _turn(cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
-    zero, one = np.zeros_like(cos), np.ones_like(cos)
-    rows = [[cos, -sin, zero], [sin, cos, zero], [zero, zero, one]]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-
-def _metres(millimetres: object) -> np.ndarray:
-    return np.asarray(millimetres, np.float64) / 1000

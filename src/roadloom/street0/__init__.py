@@ -1,0 +1,1 @@
+"""The built-in procedural world: drawn from whole numbers, seen by any rig, knows everything."""

@@ -1,0 +1,1 @@
+"""Pictures: light, materials, sky, and the curve to sRGB."""

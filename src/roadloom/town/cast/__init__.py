@@ -1,0 +1,1 @@
+"""Exact rays against standing and moving triangles."""

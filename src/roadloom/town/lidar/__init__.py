@@ -1,0 +1,1 @@
+"""Sweeps: time, material, incidence, and what gets lost."""

@@ -1,0 +1,1 @@
+"""Triangles of everything, with material and class."""

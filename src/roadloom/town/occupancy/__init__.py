@@ -1,0 +1,1 @@
+"""What fills each cell, what was seen of it, and where it goes."""

@@ -1,0 +1,1 @@
+"""Who moves how: lanes, lights, right of way, people, and the ego."""
