@@ -237,7 +237,8 @@ class Frame:
     def boxes(self) -> Boxes:
         """Boxes in this frame's ego frame.
 
-        Between key frames every object that both neighbours hold is interpolated in the world;
+        Between key frames a made world answers exactly, without counts of points and visibility;
+        of a recording every object that both neighbours hold is interpolated in the world, and
         one that only a single neighbour holds is left out, as its path is unknown.
 
         Raises:
@@ -246,6 +247,8 @@ class Frame:
         """
         if self.key is not None:
             return self.clip.reader.boxes(self.key)
+        with suppress(NotRecorded):
+            return self.clip.reader.boxes_at(self.time_ns)
         after = int(np.searchsorted(self.clip.times_ns, self.time_ns))
         if not 0 < after < len(self.clip):
             raise NotRecorded(
@@ -292,10 +295,17 @@ class Frame:
         boxes: Boxes | None = None
         road_map: RoadMap | None = None
         with suppress(NotRecorded):
-            boxes = self.boxes
+            boxes = self._bare_boxes()
         with suppress(NotRecorded):
             road_map = self.clip.map
         return rasterise(boxes, road_map, self.world_from_ego, grid)
+
+    def _bare_boxes(self) -> Boxes:
+        """Boxes without what only sensors can tell, where that is cheaper."""
+        try:
+            return self.clip.reader.boxes_at(self.time_ns)
+        except NotRecorded:
+            return self.boxes
 
     def extra_image(self, kind: str, camera: str) -> np.ndarray:
         """Depth or semantics of a camera, where the source knows them; see ``EXTRA_IMAGES``."""

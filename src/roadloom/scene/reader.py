@@ -134,6 +134,11 @@ class ClipReader(ABC):
         """Boxes in the ego frame of the key frame."""
         raise NotRecorded("this recording has no boxes", field="boxes")
 
+    def boxes_at(self, time_ns: int) -> Boxes:
+        """Boxes of any moment, from worlds that know them: without counts of points and without
+        visibility, which would cost a look through every sensor."""
+        raise NotRecorded("boxes are recorded at key frames only", field="boxes")
+
     def road_map(self) -> RoadMap:
         raise NotRecorded("this recording has no map", field="map")
 
