@@ -1,0 +1,297 @@
+"""Closed shapes from which builders put things together.
+
+All return meshes wound counter-clockwise seen from outside. ``uv`` is in metres: around or along
+first, then up. No triangle without area is made.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from roadloom.town.mesh.mesh import Mesh, flat_normals
+
+Vector = Sequence[float] | np.ndarray
+_BOX_FACES = ((3, 2, 1, 0), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7))
+BOX_SIDES = ("bottom", "top", "right", "front", "left", "rear")
+"""Names of a box's faces: y low is right, x high is front."""
+_LEAST_AREA_M2 = 1e-9
+
+
+class Finish(NamedTuple):
+    """What a surface is made of."""
+
+    material: int
+    tint: tuple[float, float, float]
+    """Linear."""
+    class_id: int
+    style: tuple[float, ...] = ()
+
+
+def triangles(
+    corners: Float[np.ndarray, "triangle 3 3"],
+    finish: Finish,
+    uv: np.ndarray | None = None,
+    normals: np.ndarray | None = None,
+) -> Mesh:
+    """Triangles as given, those without area left out."""
+    span = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    real = (span * span).sum(axis=1) > (2 * _LEAST_AREA_M2) ** 2
+    return Mesh.make(
+        corners[real],
+        material=finish.material,
+        class_id=finish.class_id,
+        tint=finish.tint,
+        style=finish.style,
+        uv=None if uv is None else uv[real],
+        normals=None if normals is None else normals[real],
+    )
+
+
+def polygon(points: Float[np.ndarray, "point 3"] | Sequence[Vector], finish: Finish) -> Mesh:
+    """A flat convex face, counter-clockwise seen from outside. u runs along its first edge."""
+    points = np.asarray(points, np.float64)
+    fan = np.array([(0, i, i + 1) for i in range(1, len(points) - 1)])
+    along = points[1] - points[0]
+    along = along / np.sqrt((along * along).sum())
+    normal = np.cross(along, points[2] - points[0])
+    across = np.cross(normal / np.sqrt((normal * normal).sum()), along)
+    uv = np.stack([(points - points[0]) @ along, (points - points[0]) @ across], axis=-1)
+    return triangles(points[fan], finish, uv[fan])
+
+
+def quad(a: Vector, b: Vector, c: Vector, d: Vector, finish: Finish) -> Mesh:
+    """Two triangles; u runs from a to b."""
+    return polygon([a, b, c, d], finish)
+
+
+def box(low: Vector, high: Vector, finish: Finish, *, skip: Sequence[str] = ()) -> Mesh:
+    """A box along the axes without the faces in ``skip`` (names of BOX_SIDES).
+
+    On upright faces u runs to the right seen from outside and v is z; on the others uv is x, y.
+    """
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    pick = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    corner = np.concatenate([pick, pick + (0, 0, 1)])
+    points = np.where(corner == 1, high, low)
+    axes = ((0, 1), (0, 1), (0, 2), (1, 2), (0, 2), (1, 2))
+    signs = (1, 1, 1, 1, -1, -1)
+    corners, uvs = [], []
+    for name, face, pair, sign in zip(BOX_SIDES, _BOX_FACES, axes, signs, strict=True):
+        if name in skip:
+            continue
+        order = [face[i] for i in (0, 1, 2, 0, 2, 3)]
+        corners.append(points[order].reshape(2, 3, 3))
+        uvs.append((points[order][:, pair] * (sign, 1)).reshape(2, 3, 2))
+    return triangles(np.concatenate(corners), finish, np.concatenate(uvs))
+
+
+def loft(
+    rings: Float[np.ndarray, "ring point 3"],
+    finish: Finish,
+    *,
+    smooth: bool = True,
+    caps: tuple[bool, bool] = (True, True),
+) -> Mesh:
+    """A skin over closed rings, closed by the fans of its first and last ring.
+
+    Points run counter-clockwise seen from the last ring's end. A ring may be a single place. Caps
+    are flat; they close convex rings only.
+    """
+    rings = np.asarray(rings, np.float64)
+    beside = np.roll(rings, -1, axis=1)
+    square = np.stack([rings[:-1], beside[:-1], beside[1:], rings[1:]], axis=2)
+    uv = _loft_uv(rings)
+    parts = [_halves(square), _fan(rings[0][::-1])[: caps[0] * 99], _fan(rings[-1])[: caps[1] * 99]]
+    uvs = [_halves(uv), parts[1][..., :2], parts[2][..., :2]]
+    normals = [flat_normals(part)[:, None].repeat(3, axis=1) for part in parts]
+    if smooth:
+        normals[0] = _halves(_ring_normals(square))
+    return triangles(np.concatenate(parts), finish, np.concatenate(uvs), np.concatenate(normals))
+
+
+def _halves(square: Float[np.ndarray, "ring point 4 k"]) -> Float[np.ndarray, "triangle 3 k"]:
+    return square[:, :, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3, square.shape[-1])
+
+
+def _fan(ring: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "triangle 3 3"]:
+    count = len(ring)
+    first = np.broadcast_to(ring[0], (count - 2, 3))
+    return np.stack([first, ring[1:-1], ring[2:]], axis=1)
+
+
+def _loft_uv(rings: Float[np.ndarray, "ring point 3"]) -> Float[np.ndarray, "ring_1 point 4 2"]:
+    """u around each ring, v along the mean line."""
+    edge = np.sqrt(((np.roll(rings, -1, axis=1) - rings) ** 2).sum(axis=-1))
+    u = np.concatenate([np.zeros((len(rings), 1)), np.cumsum(edge, axis=1)], axis=1)
+    step = np.sqrt((np.diff(rings.mean(axis=1), axis=0) ** 2).sum(axis=-1))
+    v = np.broadcast_to(np.concatenate([[0.0], np.cumsum(step)])[:, None], u.shape)
+    uv = np.stack([u, v], axis=-1)
+    return np.stack([uv[:-1, :-1], uv[:-1, 1:], uv[1:, 1:], uv[1:, :-1]], axis=2)
+
+
+def _ring_normals(
+    square: Float[np.ndarray, "ring point 4 3"],
+) -> Float[np.ndarray, "ring point 4 3"]:
+    """At each corner the mean of the faces around it."""
+    face = np.cross(square[:, :, 2] - square[:, :, 0], square[:, :, 3] - square[:, :, 1])
+    pair = face + np.roll(face, 1, axis=1)
+    at = np.zeros((len(face) + 1, *face.shape[1:]))
+    at[:-1] += pair
+    at[1:] += pair
+    at /= np.maximum(np.sqrt((at * at).sum(axis=-1, keepdims=True)), 1e-300)
+    beside = np.roll(at, -1, axis=1)
+    return np.stack([at[:-1], beside[:-1], beside[1:], at[1:]], axis=2)
+
+
+@lru_cache
+def circle(sides: int, turn: float = 0.0) -> Float[np.ndarray, "side 2"]:
+    """Unit circle, counter-clockwise, its first corner ``turn`` sides on."""
+    angle = (np.arange(sides) + turn) * (2 * np.pi / sides)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+
+def cylinder(
+    radius: float,
+    z0: float,
+    z1: float,
+    sides: int,
+    finish: Finish,
+    *,
+    at: tuple[float, float] = (0.0, 0.0),
+    top_radius: float | None = None,
+    smooth: bool = True,
+    caps: tuple[bool, bool] = (True, True),
+) -> Mesh:
+    """Upright, or a cone with ``top_radius``; ``caps`` are its bottom and its top."""
+    radii = (radius, radius if top_radius is None else top_radius)
+    rings = [
+        np.column_stack([circle(sides, 0.5) * r + at, np.full(sides, z)])
+        for r, z in zip(radii, (z0, z1), strict=True)
+    ]
+    return loft(np.stack(rings), finish, smooth=smooth, caps=caps)
+
+
+def prism(ring: Float[np.ndarray, "point 2"], z0: float, z1: float, finish: Finish) -> Mesh:
+    """An upright prism over a convex outline, counter-clockwise from above; flat faces."""
+    ring = np.asarray(ring, np.float64)
+    rings = [np.column_stack([ring, np.full(len(ring), z)]) for z in (z0, z1)]
+    return loft(np.stack(rings), finish, smooth=False)
+
+
+def limb(
+    a: Vector,
+    b: Vector,
+    radius_a: float,
+    radius_b: float,
+    sides: int,
+    finish: Finish,
+    *,
+    caps: tuple[bool, bool] = (True, True),
+    smooth: bool = True,
+) -> Mesh:
+    """A tapered tube between two places."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return tube(np.stack([a, b]), (radius_a, radius_b), sides, finish, caps=caps, smooth=smooth)
+
+
+def tube(
+    line: Float[np.ndarray, "place 3"] | Sequence[Vector],
+    radii: Sequence[float],
+    sides: int,
+    finish: Finish,
+    *,
+    caps: tuple[bool, bool] = (True, True),
+    smooth: bool = True,
+) -> Mesh:
+    """A tube along a bent line with a radius at each place; mitred."""
+    line = np.asarray(line, np.float64)
+    step = np.diff(line, axis=0)
+    step /= np.sqrt((step * step).sum(axis=1, keepdims=True))
+    along = np.concatenate([step[:1], step[:-1] + step[1:], step[-1:]])
+    along /= np.sqrt((along * along).sum(axis=1, keepdims=True))
+    side = np.eye(3)[np.argmin(np.abs(along).sum(axis=0))]
+    first = np.cross(side, along)
+    first /= np.sqrt((first * first).sum(axis=1, keepdims=True))
+    second = np.cross(along, first)
+    unit = circle(sides)
+    rings = first[:, None] * unit[:, :1] + second[:, None] * unit[:, 1:]
+    rings = line[:, None] + rings * np.asarray(radii, np.float64)[:, None, None]
+    return loft(rings, finish, smooth=smooth, caps=caps)
+
+
+def ellipsoid(
+    middle: Vector, radii: Vector, finish: Finish, *, sides: int = 8, rings: int = 5
+) -> Mesh:
+    """Radii along the axes; ``rings`` bands from pole to pole."""
+    unit = _unit_sphere(sides, rings)
+    radii = np.asarray(radii, np.float64)
+    normals = unit / radii
+    normals /= np.sqrt((normals * normals).sum(axis=-1, keepdims=True))
+    return triangles(unit * radii + np.asarray(middle, np.float64), finish, None, normals)
+
+
+@lru_cache
+def _unit_sphere(sides: int, rings: int) -> Float[np.ndarray, "triangle 3 3"]:
+    tilt = np.linspace(-np.pi / 2, np.pi / 2, rings + 1)
+    cos = np.cos(tilt)
+    cos[0] = cos[-1] = 0.0
+    at = np.concatenate(
+        [
+            circle(sides)[None] * cos[:, None, None],
+            np.broadcast_to(np.sin(tilt)[:, None, None], (rings + 1, sides, 1)),
+        ],
+        axis=-1,
+    )
+    beside = np.roll(at, -1, axis=1)
+    unit = _halves(np.stack([at[:-1], beside[:-1], beside[1:], at[1:]], axis=2))
+    span = np.cross(unit[:, 1] - unit[:, 0], unit[:, 2] - unit[:, 0])
+    return unit[(span * span).sum(axis=1) > 1e-20]
+
+
+def scaled(mesh: Mesh, factor: Vector, shift: Vector = (0.0, 0.0, 0.0)) -> Mesh:
+    """Scaled along the axes by positive factors, then shifted."""
+    factor = np.asarray(factor, np.float64)
+    normals = mesh.normals / factor
+    normals /= np.sqrt((normals * normals).sum(axis=-1, keepdims=True))
+    corners = mesh.corners * factor + np.asarray(shift, np.float64)
+    return replace(mesh, corners=corners, normals=normals.astype(np.float32))
+
+
+def fitted(mesh: Mesh, size: Vector, floor: float) -> Mesh:
+    """Scaled and shifted so that it fills ``size`` from ``z = floor`` up to its height."""
+    size = np.asarray(size, np.float64)
+    low = mesh.corners.min(axis=(0, 1))
+    high = mesh.corners.max(axis=(0, 1))
+    want_low = np.array([-size[0] / 2, -size[1] / 2, floor])
+    want_high = np.array([size[0] / 2, size[1] / 2, size[2]])
+    factor = (want_high - want_low) / (high - low)
+    return scaled(mesh, factor, want_low - low * factor)
+
+
+def turned(mesh: Mesh, cos: float, sin: float, at: Vector = (0.0, 0.0, 0.0)) -> Mesh:
+    """Turned about z by a cosine and sine, then shifted."""
+    turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    return replace(
+        mesh,
+        corners=mesh.corners @ turn.T + np.asarray(at, np.float64),
+        normals=(mesh.normals @ turn.T).astype(np.float32),
+    )
+
+
+def shifted(mesh: Mesh, at: Vector) -> Mesh:
+    return replace(mesh, corners=mesh.corners + np.asarray(at, np.float64))
+
+
+def mirrored(mesh: Mesh) -> Mesh:
+    """With left and right exchanged; still wound outward."""
+    flip = np.array([1.0, -1.0, 1.0])
+    return replace(
+        mesh,
+        corners=(mesh.corners * flip)[:, ::-1],
+        normals=(mesh.normals * flip.astype(np.float32))[:, ::-1],
+        uv=mesh.uv[:, ::-1],
+    )
