@@ -146,6 +146,11 @@ class RichReader(ClipReader):
         v, u = np.indices((HEIGHT, WIDTH))
         if kind == "depth":
             return np.where(v < 5, np.inf, 3.0 + u / 7 + index).astype(np.float32)
+        if kind == "instance":
+            return np.where(v < 5, -1, 7 + u // 10).astype(np.int32)
+        if kind == "normal":
+            toward = np.broadcast_to(np.float32([0.6, 0.0, -0.8]), (HEIGHT, WIDTH, 3))
+            return np.where(v[..., None] < 5, np.float32(np.nan), toward)
         return np.where(v < 5, 255, 19 + index).astype(np.uint8)
 
     def sweep(self, lidar: str, index: int) -> Sweep:

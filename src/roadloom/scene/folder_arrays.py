@@ -13,6 +13,7 @@ from roadloom.scene.classes import CLASS_HASH, check_class_hash, check_ids
 from roadloom.scene.folder_tables import LARGEST, check_rotation
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.sweep import POINT_COLUMNS, LidarOrigin, Sweep
+from roadloom.sensors.camera import Camera, FisheyeCamera
 
 _SWEEP = {
     "points": Field("<f4", ("point", 3)),
@@ -129,13 +130,14 @@ def _check_label(found: Mapping[str, np.ndarray], path: Path) -> None:
     check_ids(found["label"], file=path, field="label")
 
 
-_EXTRA_DTYPES = {"depth": "<f4", "semantic": "|u1"}
+_EXTRA_DTYPES = {"depth": "<f4", "semantic": "|u1", "normal": "<f4", "instance": "<i4"}
 """Of every kind in ``EXTRA_IMAGES``."""
 
 
-def read_extra_image(path: Path, kind: str, size: tuple[int, int]) -> np.ndarray:
-    """A depth or semantic image of ``size`` (width, height)."""
-    fields = {kind: Field(_EXTRA_DTYPES[kind], size[::-1])}
+def read_extra_image(path: Path, kind: str, camera: Camera) -> np.ndarray:
+    """An image of ``EXTRA_IMAGES`` of the camera's size."""
+    shape = (camera.height, camera.width) + ((3,) if kind == "normal" else ())
+    fields = {kind: Field(_EXTRA_DTYPES[kind], shape)}
     if kind == "semantic":
         fields["class_hash"] = Field("U")
     found = read_npz(path, fields)
@@ -143,12 +145,31 @@ def read_extra_image(path: Path, kind: str, size: tuple[int, int]) -> np.ndarray
     if kind == "semantic":
         check_class_hash(str(found["class_hash"]), file=path)
         check_ids(image, file=path, field=kind)
-    elif not (image > 0).all():  # NaN too
+    elif kind == "depth":
+        _check_depth(image, path, behind=sees_behind(camera))
+    elif kind == "normal" and (np.abs(image) > 1 + 1e-3).any():
         raise BadInput(
-            "holds NaN, or a depth of 0 or below", file=path, field=kind,
+            "holds normals longer than 1", file=path, field=kind,
+            remedy="write unit vectors, NaN where nothing is hit",
+        )  # fmt: skip
+    elif kind == "instance" and (image < -1).any():
+        raise BadInput(
+            "holds numbers below -1", file=path, field=kind, remedy="write -1 for no object"
+        )
+    return image
+
+
+def sees_behind(camera: Camera) -> bool:
+    """Whether the lens sees past 90 degrees, where depth along its axis is negative."""
+    return isinstance(camera, FisheyeCamera) and camera.limit_rad > np.pi / 2
+
+
+def _check_depth(image: np.ndarray, path: Path, *, behind: bool) -> None:
+    if np.isnan(image).any() or not (behind or (image > 0).all()):
+        raise BadInput(
+            "holds NaN, or a depth of 0 or below", file=path, field="depth",
             remedy="write inf where nothing is hit",
         )  # fmt: skip
-    return image
 
 
 def extra_image_arrays(kind: str, image: np.ndarray) -> dict[str, np.ndarray]:

@@ -158,6 +158,8 @@ class ClipReader(ABC):
 EXTRA_IMAGES = {
     "depth": "float32 [height width], metres along the camera's z axis, inf where nothing is hit",
     "semantic": "uint8 [height width], class ids",
+    "normal": "float32 [height width 3], unit normals in the camera frame, NaN where no hit is",
+    "instance": "int32 [height width], the number at the end of a track id, -1 for no object",
 }
 """Image-like fields beside RGB, and what each holds."""
 

@@ -308,7 +308,8 @@ class FolderClip(ClipReader):
         return read_bytes(path), path.suffix
 
     def extra_image(self, kind: str, camera: str, index: int) -> np.ndarray:
-        return read_extra_image(self.file(camera, index, kind), kind, self._size(camera))
+        mounted = self.meta.rig.camera(camera)
+        return read_extra_image(self.file(camera, index, kind), kind, mounted.camera)
 
     def _size(self, camera: str) -> tuple[int, int]:
         lens = self.meta.rig.camera(camera).camera
