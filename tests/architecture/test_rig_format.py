@@ -48,6 +48,7 @@ SAID = {"": "empty", 0: "0", np.pi: "pi", None: "none"}
         ("## A pose", rig_file._Pose, set()),
         ("## A camera", rig_file._Camera, set()),
         ("### `model: pinhole`", rig_file._Pinhole, COMMON),
+        ("### `model: f-theta`", rig_file._FTheta, COMMON),
         ("### `model: fisheye`", rig_file._Fisheye, COMMON),
         ("## A LiDAR", rig_file._Lidar, set()),
         ("### `beams`", rig_file._Beams, set()),

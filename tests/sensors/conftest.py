@@ -6,7 +6,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from roadloom.sensors.camera import Camera, FisheyeCamera, PinholeCamera
+from roadloom.sensors.camera import Camera, FisheyeCamera, FThetaCamera, PinholeCamera
 
 LENSES: dict[str, Camera] = {
     "nuscenes": PinholeCamera(width=1600, height=900, fx=1266.4, fy=1266.4, cx=816.3, cy=491.5),
@@ -44,6 +44,13 @@ LENSES: dict[str, Camera] = {
     ),
     "fisheye without end": FisheyeCamera(
         width=400, height=400, fx=47.0, fy=48.0, cx=200.0, cy=198.5
+    ),
+    "f-theta 200": FThetaCamera(
+        width=160, height=120, fx=47.0, fy=46.0, cx=80.0, cy=58.5,
+        p1=0.011, p2=-0.03, p3=0.004, p4=-0.002, p5=0.0003, max_angle_rad=float(np.radians(100.0)),
+    ),
+    "f-theta that folds": FThetaCamera(
+        width=160, height=120, fx=47.0, fy=48.0, cx=80.0, cy=58.5, p1=0.05, p2=-0.2, p3=0.01
     ),
 }  # fmt: skip
 

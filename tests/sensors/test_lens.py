@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from roadloom.sensors.camera import FisheyeCamera, PinholeCamera
+from roadloom.errors import BadInput
+from roadloom.sensors.camera import FisheyeCamera, FThetaCamera, PinholeCamera
 from roadloom.sensors.lens_curve import LensCurve
 
 
@@ -157,3 +158,22 @@ def test_every_pixel_of_the_real_av2_lenses_is_valid(real_data: Path) -> None:
         assert valid.all(), row["sensor_name"]
         back, seen = camera.project(directions)
         assert seen.all() and abs(back - pixels).max() < 1e-6, row["sensor_name"]
+
+
+def test_f_theta_is_its_polynomial_of_pixels() -> None:
+    c = [0.0, 950.0, 12.5, -31.0, 4.0, -0.7, 0.02]
+    camera = FThetaCamera.from_pixels(c, width=1920, height=1208, cx=958.3, cy=601.2)
+    angle, turn = np.linspace(0.01, 0.9, 40), np.linspace(0, 6, 40)
+    points = np.stack(
+        [np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn), np.cos(angle)], axis=-1
+    )
+    pixels, _ = camera.project(7.3 * points)
+    radius = sum(value * angle**i for i, value in enumerate(c))
+    expected = np.stack([radius * np.cos(turn) + 958.3, radius * np.sin(turn) + 601.2], axis=-1)
+    np.testing.assert_allclose(pixels, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("c", [[0.0], [1.0, 900.0], [0.0, -900.0], [0.0, float("nan")], [0.0] * 8])
+def test_f_theta_refuses_what_is_no_polynomial_of_angles(c: list[float]) -> None:
+    with pytest.raises(BadInput, match="angle_to_pixels"):
+        FThetaCamera.from_pixels(c, width=10, height=10, cx=4.5, cy=4.5)

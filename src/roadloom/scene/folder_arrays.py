@@ -13,7 +13,7 @@ from roadloom.scene.classes import CLASS_HASH, check_class_hash, check_ids
 from roadloom.scene.folder_tables import LARGEST, check_rotation
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.sweep import POINT_COLUMNS, LidarOrigin, Sweep
-from roadloom.sensors.camera import Camera, FisheyeCamera
+from roadloom.sensors.camera import AngleLens, Camera
 
 _SWEEP = {
     "points": Field("<f4", ("point", 3)),
@@ -161,7 +161,7 @@ def read_extra_image(path: Path, kind: str, camera: Camera) -> np.ndarray:
 
 def sees_behind(camera: Camera) -> bool:
     """Whether the lens sees past 90 degrees, where depth along its axis is negative."""
-    return isinstance(camera, FisheyeCamera) and camera.limit_rad > np.pi / 2
+    return isinstance(camera, AngleLens) and camera.limit_rad > np.pi / 2
 
 
 def _check_depth(image: np.ndarray, path: Path, *, behind: bool) -> None:

@@ -1,18 +1,20 @@
-"""Fisheye camera after Kannala and Brandt, "A generic camera model" (2006).
+"""Lenses by angle: Kannala and Brandt's fisheye, and the f-theta lens of automotive cameras.
 
-    point -> angle t from the axis -> t (1 + k1 t^2 + k2 t^4 + k3 t^6 + k4 t^8) -> pixel
+    point -> angle t from the axis -> t (1 + ...), a polynomial -> pixel
 
-The image radius grows with the angle, so directions at and behind 90 degrees are seen too. The
-polynomial is the one of OpenCV's fisheye module. What lies past its turning point is refused.
+The image radius grows with the angle, so directions at and behind 90 degrees are seen too. What
+lies past the polynomial's turning point is refused.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
+from roadloom.errors import BadInput
 from roadloom.geometry.arrays import Array, detached, namespace
 from roadloom.sensors.image_plane import (
     NEAREST_M,
@@ -32,13 +34,9 @@ FARTHEST = 1e4
 
 
 @dataclass(frozen=True, kw_only=True)
-class FisheyeCamera(ImagePlane):
-    """Focal lengths in pixels per radian, principal point in pixels; distortion 0 unless given."""
+class AngleLens(ImagePlane):
+    """Base of both. Focal lengths in pixels per radian, principal point in pixels."""
 
-    k1: float = 0.0
-    k2: float = 0.0
-    k3: float = 0.0
-    k4: float = 0.0
     max_angle_rad: float = math.pi
     """The lens sees nothing further from its axis: half its field of view."""
 
@@ -104,7 +102,7 @@ class FisheyeCamera(ImagePlane):
             tolerance=TOLERANCE_PX / max(self.fx, self.fy),
         )
         # One more step of Newton's, through which the derivative by the pixel passes.
-        slope = self._curve.slope(t * t)
+        slope = self._curve.slope(self._curve.power(t))
         usable = slope > 1e-9
         step = (d - self._curve.value(t)) / xp.where(usable, slope, xp.ones_like(slope))
         t = t + xp.where(usable, step, xp.zeros_like(step))
@@ -118,8 +116,79 @@ class FisheyeCamera(ImagePlane):
         """Unit directions through all pixel centres (float64), and which of them exist."""
         return self.unproject(self.pixel_centers())
 
+    @property
+    def _curve(self) -> LensCurve:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FisheyeCamera(AngleLens):
+    """Kannala and Brandt, "A generic camera model" (2006), with OpenCV's polynomial.
+
+    ``d(t) = t (1 + k1 t^2 + k2 t^4 + k3 t^6 + k4 t^8)``; distortion is 0 unless given.
+    """
+
+    k1: float = 0.0
+    k2: float = 0.0
+    k3: float = 0.0
+    k4: float = 0.0
+
     @cached_property
     def _curve(self) -> LensCurve:
         return LensCurve(
             coefficients=(self.k1, self.k2, self.k3, self.k4), largest=self.max_angle_rad
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FThetaCamera(AngleLens):
+    """A polynomial of every power of the angle, as NVIDIA's DriveWorks describes its lenses.
+
+    ``d(t) = t (1 + p1 t + p2 t^2 + p3 t^3 + p4 t^4 + p5 t^5)``. Where a calibration gives the
+    polynomial from angles to pixels, ``r(t) = c1 t + c2 t^2 + ...``, use ``from_pixels``. Of
+    DriveWorks' linear map of pixels (c, d, e) a plain stretch is ``fx / fy``; d and e, which
+    shear, have no place here.
+    """
+
+    p1: float = 0.0
+    p2: float = 0.0
+    p3: float = 0.0
+    p4: float = 0.0
+    p5: float = 0.0
+
+    @staticmethod
+    def from_pixels(
+        angle_to_pixels: Sequence[float],
+        *,
+        width: int,
+        height: int,
+        cx: float,
+        cy: float,
+        max_angle_rad: float = math.pi,
+    ) -> "FThetaCamera":
+        """From the coefficients c0, c1, ... of ``r(t)`` in pixels; c0 must be 0, c1 positive.
+
+        Raises:
+            BadInput: no such polynomial, or one of a higher degree than 6.
+        """
+        c = [float(value) for value in angle_to_pixels]
+        if not 2 <= len(c) <= 7 or c[0] != 0 or not c[1] > 0:
+            raise BadInput(
+                f"{c} is no polynomial of angles: it needs 0, then 1 to 6 coefficients, the first "
+                "positive",
+                field="angle_to_pixels",
+                remedy="give [0, c1, c2, ...] in pixels per power of a radian",
+            )
+        shares = {f"p{i}": value / c[1] for i, value in enumerate(c[2:], start=1)}
+        return FThetaCamera(
+            width=width, height=height, fx=c[1], fy=c[1], cx=cx, cy=cy,
+            max_angle_rad=max_angle_rad, **shares,
+        )  # fmt: skip
+
+    @cached_property
+    def _curve(self) -> LensCurve:
+        return LensCurve(
+            coefficients=(self.p1, self.p2, self.p3, self.p4, self.p5),
+            largest=self.max_angle_rad,
+            step=1,
         )

@@ -1,10 +1,10 @@
-"""The curve of a lens: an odd polynomial ``d(t) = t (1 + c1 t^2 + c2 t^4 + ...)``.
+"""The curve of a lens: a polynomial ``d(t) = t (1 + c1 t^2 + c2 t^4 + ...)``, or of all powers.
 
     t (radius or angle of a direction)  <->  d (distorted radius in the image)
 
-Brown-Conrady has it in the radius, Kannala-Brandt in the angle. Where the curve stops rising the
-lens folds: two directions would share a pixel. Everything past that first turning point is
-refused.
+Brown-Conrady has it in the radius, Kannala-Brandt in the angle, f-theta in every power of
+the angle. Where the curve stops rising the lens folds: two directions would share a pixel.
+Everything past that first turning point is refused.
 """
 
 from dataclasses import dataclass
@@ -28,15 +28,21 @@ class LensCurve:
     """c1, c2, ...: all zero is a lens without distortion."""
     largest: float = float("inf")
     """No t beyond this is wanted; the limit is this or the fold, whichever comes first."""
+    step: int = 2
+    """The powers of t in the brackets rise by this: 2, or 1 for every power."""
+
+    def power(self, t: Array) -> Array:
+        """What ``ratio`` and ``slope`` take: t to the ``step``."""
+        return t * t if self.step == 2 else t
 
     @cached_property
     def fold(self) -> float:
         """The smallest t > 0 at which the curve stops rising; infinite if it never does."""
-        rise = [1.0, *((2 * i + 3) * c for i, c in enumerate(self.coefficients))]  # in t^2
+        rise = [1.0, *((self.step * (i + 1) + 1) * c for i, c in enumerate(self.coefficients))]
         roots = np.roots(rise[::-1])
         # A double root touches zero and counts too; rounding lifts it off the real axis.
         real = roots.real[(abs(roots.imag) <= 1e-7 * abs(roots)) & (roots.real > 0)]
-        return float(np.sqrt(real.min())) if len(real) else float("inf")
+        return float(real.min() ** (1 / self.step)) if len(real) else float("inf")
 
     @property
     def limit(self) -> float:
@@ -44,20 +50,20 @@ class LensCurve:
 
     def value(self, t: Array) -> Array:
         """d(t), without regard to the limit."""
-        return t * self.ratio(t * t)
+        return t * self.ratio(self.power(t))
 
-    def ratio(self, square: Array) -> Array:
-        """d(t) / t, given t^2."""
-        total = 0.0 * square
+    def ratio(self, power: Array) -> Array:
+        """d(t) / t, given ``power(t)``."""
+        total = 0.0 * power
         for c in reversed(self.coefficients):
-            total = square * (total + c)
+            total = power * (total + c)
         return 1.0 + total
 
-    def slope(self, square: Array) -> Array:
-        """Derivative of d by t, given t^2."""
-        total = 0.0 * square
+    def slope(self, power: Array) -> Array:
+        """Derivative of d by t, given ``power(t)``."""
+        total = 0.0 * power
         for i, c in reversed(list(enumerate(self.coefficients))):
-            total = square * (total + (2 * i + 3) * c)
+            total = power * (total + (self.step * (i + 1) + 1) * c)
         return 1.0 + total
 
     def reach(self, wanted: float) -> float:
@@ -95,7 +101,7 @@ class LensCurve:
             error = self.value(t) - d
             if bool(xp.all(xp.abs(error) <= tolerance)):
                 break
-            slope = self.slope(t * t)
+            slope = self.slope(self.power(t))
             t = t - error / xp.where(slope > 1e-12, slope, xp.ones_like(slope))
             t = xp.clip(t, 0.0, float(knots[-1]))
         return t, found & (xp.abs(self.value(t) - d) <= tolerance)

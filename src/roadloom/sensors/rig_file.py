@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from roadloom.geometry.pose import Pose
-from roadloom.sensors.camera import Camera, FisheyeCamera, PinholeCamera
+from roadloom.sensors.camera import Camera, FisheyeCamera, FThetaCamera, PinholeCamera
 from roadloom.sensors.lidar import Direction, SpinningLidar
 from roadloom.sensors.rig import MountedCamera, MountedLidar
 
@@ -65,6 +65,23 @@ class _Fisheye(_Camera, tag_field="model", tag="fisheye"):
     max_angle_rad: float = math.pi
 
 
+class _FTheta(_Camera, tag_field="model", tag="f-theta"):
+    p1: float = 0.0
+    p2: float = 0.0
+    p3: float = 0.0
+    p4: float = 0.0
+    p5: float = 0.0
+    max_angle_rad: float = math.pi
+
+
+_AnyCamera = _Pinhole | _Fisheye | _FTheta
+_MODELS: dict[type[_AnyCamera], type[Camera]] = {
+    _Pinhole: PinholeCamera,
+    _Fisheye: FisheyeCamera,
+    _FTheta: FThetaCamera,
+}
+
+
 class _Beams(_Strict):
     """Each table once, in the unit of its name."""
 
@@ -95,15 +112,15 @@ class _Lidar(_Strict):
 class RigFile(_Strict):
     roadloom_rig: int
     name: str
-    cameras: list[_Pinhole | _Fisheye]
+    cameras: list[_Pinhole | _Fisheye | _FTheta]
     lidars: list[_Lidar]
     source: str = ""
 
 
-def camera_in(camera: _Pinhole | _Fisheye) -> MountedCamera:
+def camera_in(camera: _AnyCamera) -> MountedCamera:
     names = set(_Camera.__struct_fields__) - {"width", "height", "fx", "fy", "cx", "cy"}
     lens = {k: v for k, v in msgspec.structs.asdict(camera).items() if k not in names}
-    model: Camera = PinholeCamera(**lens) if isinstance(camera, _Pinhole) else FisheyeCamera(**lens)
+    model = _MODELS[type(camera)](**lens)
     return MountedCamera(
         name=camera.name,
         camera=model,
@@ -114,8 +131,8 @@ def camera_in(camera: _Pinhole | _Fisheye) -> MountedCamera:
     )
 
 
-def camera_out(mounted: MountedCamera) -> _Pinhole | _Fisheye:
-    kind = _Pinhole if isinstance(mounted.camera, PinholeCamera) else _Fisheye
+def camera_out(mounted: MountedCamera) -> _AnyCamera:
+    kind = next(k for k, model in _MODELS.items() if type(mounted.camera) is model)
     lens = {
         name: _plain(getattr(mounted.camera, name))
         for name in kind.__struct_fields__

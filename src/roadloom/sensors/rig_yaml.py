@@ -108,7 +108,7 @@ class _At:
 
 
 CHOICES = {
-    "model": "use pinhole or fisheye",
+    "model": "use pinhole, fisheye or f-theta",
     "direction": "use clockwise or counter-clockwise, seen from the sensor's own +z",
 }
 """What a field that names one of several things may say."""
