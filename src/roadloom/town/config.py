@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from roadloom.errors import BadInput
 from roadloom.sensors.presets import preset
-from roadloom.sensors.rig import MountedCamera, Rig
+from roadloom.sensors.rig import MountedCamera, MountedLidar, Rig
 from roadloom.town.lidar.physics import LidarPhysics
 from roadloom.town.plan.types import CLIP_TICKS, MARGIN_TICKS, TICK_NS
 
@@ -26,7 +26,8 @@ class TownConfig:
     800 x 450 by default; 1 keeps the rig's own size. ``clip.rig`` is the scaled one."""
     duration_s: float = LONGEST_S
     key_hz: int = 2
-    lidar_hz: int = 20
+    lidar_hz: int | None = None
+    """None: as often as each device turns."""
     camera_hz: int = 10
     rays_per_pixel: int = 4
     """Colour is the mean of so many rays a pixel (1, 4, 9, ...); labels come from one."""
@@ -45,7 +46,7 @@ class TownConfig:
             raise ValueError(f"duration_s must lie in (0, {LONGEST_S:g}], got {self.duration_s}")
         for name in ("lidar_hz", "camera_hz"):
             rate = getattr(self, name)
-            if self.key_hz < 1 or rate < 1 or rate % self.key_hz or NS_PER_S % rate:
+            if rate is not None and not self._fits(rate):
                 raise ValueError(f"{name} must be a multiple of key_hz and divide 1e9, got {rate}")
         if self.rays_per_pixel not in (1, 4, 9, 16):
             raise ValueError(f"rays_per_pixel must be 1, 4, 9 or 16, got {self.rays_per_pixel}")
@@ -53,6 +54,26 @@ class TownConfig:
             raise ValueError(f"box_range_m must be positive, got {self.box_range_m}")
         if self.rig is not None:
             _check_rig(self.rig)
+
+    def _fits(self, rate_hz: int) -> bool:
+        whole = self.key_hz >= 1 and rate_hz >= 1
+        return whole and rate_hz % self.key_hz == 0 and NS_PER_S % rate_hz == 0
+
+    def lidar_rate_hz(self, mounted: MountedLidar) -> int:
+        """Sweeps a second of one LiDAR.
+
+        Raises:
+            BadInput: its turns do not fit the key frames.
+        """
+        if self.lidar_hz is not None or mounted.lidar is None:
+            return self.lidar_hz or self.key_hz
+        rate = round(1 / mounted.lidar.turn_s)
+        if abs(rate * mounted.lidar.turn_s - 1) > 1e-3 or not self._fits(rate):
+            raise BadInput(
+                f"a turn of {mounted.lidar.turn_s} s does not fit {self.key_hz} key frames a second",
+                field=f"{mounted.name}.turn_s", remedy="choose lidar_hz in the config",
+            )  # fmt: skip
+        return rate
 
     def scaled_rig(self) -> Rig:
         """The rig whose cameras give images of the chosen size, all at once if frozen."""
