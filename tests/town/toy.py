@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from roadloom.geometry.pose import Pose
 from roadloom.scene.classes import class_id
 from roadloom.town.kinds import FLOOR_M, GROUND_CLASS, KINDS
 from roadloom.town.mesh import materials
@@ -245,6 +246,12 @@ class ToyWorld(World):
                 meshes.append(mesh.owned_by(self.standing + row))
             which.append(tuple(rows))
         return meshes, which
+
+    @cached_property
+    def ego_mesh(self):
+        size = [mm / 1000 for mm in self.plan.ego.size]
+        ahead = Pose(np.eye(3), np.array([self.ego_ahead_m, 0.0, 0.0]))
+        return box_mesh(size, 0.2, cls="vehicle.ego").moved(ahead)
 
 
 def _box_of(thing):

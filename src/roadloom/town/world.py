@@ -191,6 +191,19 @@ class World:
         return join(meshes)
 
     @cached_property
+    def ego_mesh(self) -> Mesh:
+        """The ego's own body, in the ego's frame; in no table, its sensors look past it."""
+        ego = self.plan.ego
+        size = (ego.size[0] / 1000, ego.size[1] / 1000, ego.size[2] / 1000)
+        mesh = build_kind("ego", size, ego.seed, NEAR)
+        return mesh.moved(Pose(np.eye(3), np.array([self.ego_ahead_m, 0.0, 0.0])))
+
+    @property
+    def ego_ahead_m(self) -> float:
+        """From the ego's rear axle, its origin, to the middle of its body."""
+        return self.plan.ego.size[0] / 1000 * KINDS["ego"].rear_permille / 1000
+
+    @cached_property
     def _library(self) -> tuple[list[Mesh], list[tuple[int, ...]]]:
         """Movers' meshes, and for each actor the mesh of each phase (one where it has none)."""
         meshes: list[Mesh] = []

@@ -6,15 +6,21 @@ A mover is met in its own frame, where its small BVH stands still, with its pose
 time: rolling shutters and spinning LiDARs are exact, and nothing is rebuilt from frame to frame.
 """
 
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from embreex import rtcore_scene
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float, Float32, Int32
 
+from roadloom.town.cast import kernels
 from roadloom.town.world import World
 
 NOTHING = -1
+WORLDS = 2
+"""Casters kept by ``caster_of``."""
 
 
 class Hits(NamedTuple):
@@ -32,28 +38,200 @@ class Hits(NamedTuple):
     """Weight of its third."""
 
 
+class _Body(NamedTuple):
+    """One mover's mesh in its own frame."""
+
+    scene: EmbreeScene
+    box: Float[np.ndarray, "6"]
+    """Lowest and highest corner."""
+    radius: float
+    """Of a ball around its origin that holds it."""
+
+
+class _Rays(NamedTuple):
+    """float64, in rows; one direction or time may serve all (then its stride is 0)."""
+
+    origins: np.ndarray
+    directions: np.ndarray
+    turn: int
+    time: np.ndarray
+    tick: int
+    cones: np.ndarray
+
+
 class Caster:
     """All BVHs of one world; build it once a clip (``caster_of``)."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._scenes: dict[int, rtcore_scene.EmbreeScene] = {}
+        self._standing = _scene(world.standing_mesh.corners)
+        self._bodies: dict[int, _Body] = {}
+        self._ego: _Body | None = None
 
     def cast(
         self,
         origins: Float[np.ndarray, "ray 3"],
         directions: Float[np.ndarray, "ray 3"],
         time_s: Float[np.ndarray, " ray"] | float,
+        *,
+        threads: int = 1,
     ) -> Hits:
-        """The first thing on each ray; directions are unit vectors in the town's frame."""
-        raise NotImplementedError
+        """The first thing on each ray; directions are unit vectors in the town's frame.
+
+        The ego's own body is not there. Both sides of a triangle are seen.
+        """
+        if threads > 1:
+            return self._cast_on(threads, origins, directions, time_s)
+        rays = _rays(origins, directions, time_s)
+        found = _first(self._standing, rays.origins, rays.directions, None)
+        best, triangle, u, v = (found[k] for k in ("tfar", "primID", "u", "v"))
+        actor = np.full(len(best), NOTHING, np.int32)
+        for who, start, body, begin, end in self._movers(rays):
+            rows, *local = _picked(rays, self.world.tracks[who], body, begin, end, best)
+            if len(rows):
+                hit = _first(body.scene, *local)
+                kernels.take(
+                    rows, hit["tfar"], hit["primID"], hit["u"], hit["v"], start, who,
+                    best, triangle, actor, u, v,
+                )  # fmt: skip
+        distance = np.empty(len(best))
+        kernels.refine(
+            rays.origins, rays.directions, rays.time, rays.tick, self.world.tables.corners,
+            self.world.tracks, best, triangle, actor, distance,
+        )  # fmt: skip
+        return Hits(distance, triangle, actor, u, v)
 
     def blocked(
         self,
         origins: Float[np.ndarray, "ray 3"],
         direction: Float[np.ndarray, "3"] | Float[np.ndarray, "ray 3"],
         time_s: Float[np.ndarray, " ray"] | float,
-        far_m: float = np.inf,
+        far_m: Float[np.ndarray, " ray"] | float = np.inf,
     ) -> Bool[np.ndarray, " ray"]:
         """Whether anything lies on a ray nearer than ``far_m``; the ego's body counts too."""
-        raise NotImplementedError
+        rays = _rays(origins, direction, time_s)
+        count = len(rays.origins)
+        limit = np.empty(count, np.float32)
+        limit[:] = np.minimum(far_m, 1e30)
+        directions = np.broadcast_to(rays.directions.astype(np.float32), (count, 3))
+        done = _any(self._standing, rays.origins.astype(np.float32), directions, limit)
+        limit[done] = -1
+        ego = ((NOTHING, 0, self._ego_body(), -np.inf, np.inf),)
+        for who, _, body, begin, end in (*self._movers(rays), *ego):
+            track = self.world.tracks[who] if who >= 0 else self.world.ego_track.pose
+            rows, *local = _picked(rays, track, body, begin, end, limit)
+            if len(rows):
+                limit[rows[_any(body.scene, *local)]] = -1
+        return limit < 0
+
+    def _movers(self, rays: _Rays) -> list[tuple[int, int, _Body, float, float]]:
+        """Actor, first row in the tables, body and span of time of all that may be met."""
+        if not len(rays.origins):
+            return []
+        first, last = float(rays.cones[:, 9].min()), float(rays.cones[:, 10].max())
+        return [
+            (i.actor, i.start, self._body(i.start, i.stop), i.begin_s, i.end_s)
+            for i in self.world.instances(first, last)
+        ]
+
+    def _body(self, start: int, stop: int) -> _Body:
+        if start not in self._bodies:
+            self._bodies[start] = _body(self.world.tables.corners[start:stop])
+        return self._bodies[start]
+
+    def _ego_body(self) -> _Body:
+        if self._ego is None:
+            self._ego = _body(self.world.ego_mesh.corners)
+        return self._ego
+
+    def _cast_on(
+        self, threads: int, origins: np.ndarray, directions: np.ndarray, time_s: np.ndarray | float
+    ) -> Hits:
+        """In pieces of whole blocks, so that the answer is the same on any number of threads."""
+        piece = -(-len(origins) // (threads * 4 * kernels.BLOCK)) * kernels.BLOCK
+        spans = [slice(i, i + piece) for i in range(0, len(origins), max(piece, 1))]
+        for instance in self.world.instances(*_ends(time_s)):
+            self._body(instance.start, instance.stop)
+        times = [time_s if np.ndim(time_s) == 0 else np.asarray(time_s)[s] for s in spans]
+        with ThreadPoolExecutor(threads) as pool:
+            parts = pool.map(
+                self.cast, [origins[s] for s in spans], [directions[s] for s in spans], times
+            )
+            return Hits(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+_KEPT: OrderedDict[World, Caster] = OrderedDict()
+
+
+def caster_of(world: World) -> Caster:
+    """The caster of a world; the last ``WORLDS`` are kept."""
+    caster = _KEPT.pop(world, None) or Caster(world)
+    _KEPT[world] = caster
+    while len(_KEPT) > WORLDS:
+        _KEPT.popitem(last=False)
+    return caster
+
+
+def _scene(corners: Float[np.ndarray, "triangle 3 3"]) -> EmbreeScene:
+    """A committed BVH; Embree's robust mode, as rays leak through shared edges without."""
+    scene = EmbreeScene(robust=True)
+    TriangleMesh(scene, corners.astype(np.float32))
+    nothing = np.zeros((0, 3), np.float32)
+    scene.run(nothing, nothing)
+    return scene
+
+
+def _body(corners: Float[np.ndarray, "triangle 3 3"]) -> _Body:
+    points = corners.reshape(-1, 3)
+    box = np.concatenate(
+        [points.min(axis=0) - kernels.SLACK_M, points.max(axis=0) + kernels.SLACK_M]
+    )
+    radius = float(np.sqrt((points**2).sum(axis=1).max())) + kernels.SLACK_M
+    return _Body(_scene(corners), box, radius)
+
+
+def _rays(origins: np.ndarray, directions: np.ndarray, time_s: np.ndarray | float) -> _Rays:
+    origins = np.ascontiguousarray(origins, np.float64)
+    directions = np.ascontiguousarray(np.atleast_2d(directions), np.float64)
+    time = np.atleast_1d(np.ascontiguousarray(time_s, np.float64))
+    turn, tick = int(len(directions) == len(origins)), int(len(time) == len(origins))
+    cones = np.empty((-(-len(origins) // kernels.BLOCK), 11))
+    kernels.blocks(origins, directions, turn, time, tick, cones)
+    return _Rays(origins, directions, turn, time, tick, cones)
+
+
+def _picked(
+    rays: _Rays, track: np.ndarray, body: _Body, begin: float, end: float, limit: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of rays that reach a body's box, then those rays in its frame: origins, directions,
+    limits."""
+    count = len(rays.origins)
+    rows, far = np.empty(count, np.int64), np.empty(count, np.float32)
+    origins, directions = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
+    found = kernels.pick(
+        *rays, track, body.box, body.radius, begin, end, limit, rows, origins, directions, far
+    )
+    return rows[:found], origins[:found], directions[:found], far[:found]
+
+
+def _first(
+    scene: EmbreeScene, origins: np.ndarray, directions: np.ndarray, limit: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    origins, directions = (np.asarray(a, np.float32) for a in (origins, directions))
+    found: dict[str, np.ndarray] = scene.run(origins, directions, limit, "INTERSECT", True)
+    return found
+
+
+def _any(
+    scene: EmbreeScene, origins: np.ndarray, directions: np.ndarray, limit: np.ndarray
+) -> Bool[np.ndarray, " ray"]:
+    hit: Bool[np.ndarray, " ray"] = (
+        scene.run(origins, directions, limit.copy(), "OCCLUDED") != NOTHING
+    )
+    return hit
+
+
+def _ends(time_s: np.ndarray | float) -> tuple[float, float]:
+    if not np.size(time_s):
+        return 0.0, 0.0
+    return float(np.min(time_s)), float(np.max(time_s))
