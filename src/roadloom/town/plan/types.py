@@ -189,6 +189,10 @@ class Street:
     right: tuple[int, int, int, int]
     median: int
     """Width of the median, 0 for none."""
+    left_parking: tuple[tuple[int, int], ...] = ()
+    """Stretches [mm] along the axis where the left parking strip is; between them the pavement
+    reaches out to the lane. Their ends are slanted within the strip's width."""
+    right_parking: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
