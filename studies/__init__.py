@@ -1,0 +1,1 @@
+"""Looking at what the made worlds are like, beside reality. Not part of the package."""
