@@ -11,13 +11,14 @@ Nothing is read until it is asked for. Nothing above this layer knows which data
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property, partial
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 
 from roadloom.errors import BadInput, NotRecorded
 from roadloom.geometry.interpolate import PoseTrack
@@ -266,23 +267,48 @@ class Frame:
             self.time_ns, self.world_from_ego,
         )  # fmt: skip
 
-    def occupancy(self, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
+    def occupancy(self, grid: VoxelGrid, *, solid: bool = False, masks: bool = False) -> Occupancy:
         """Semantic occupancy on ``grid``: attached labels first, else what the source holds.
 
         Args:
             grid: in the ego frame.
             solid: fill the interiors of solids too, where the source knows them.
+            masks: also say which cells LiDAR and cameras observe. Stored masks come anyway.
 
         Raises:
-            NotRecorded: there is none, or not on this grid, or no interiors.
+            NotRecorded: there is none, or not on this grid, or no interiors, or no masks; or the
+                moment lies between the key frames of a recording.
         """
-        if self.key is None:
-            raise NotRecorded("occupancy is held for key frames only", field="occupancy")
+        found = self._occupancy(grid, solid)
+        if masks and found.mask_lidar is None and found.mask_camera is None:
+            lidar, camera = self.clip.reader.occupancy_masks(self.time_ns, grid)
+            return replace(found, mask_lidar=lidar, mask_camera=camera)
+        return found
+
+    def _occupancy(self, grid: VoxelGrid, solid: bool) -> Occupancy:
         if self.clip.labels is None:
+            if self.key is None:
+                return self.clip.reader.occupancy_at(self.time_ns, grid, solid=solid)
             return self.clip.reader.occupancy(self.key, grid, solid=solid)
+        if self.key is None:
+            raise NotRecorded("labels are held for key frames only", field="occupancy")
         if solid:
             raise NotRecorded("labels hold surfaces, not interiors", field="occupancy")
         return self.clip.labels.occupancy(self.clip.scene_id, self.time_ns, grid)
+
+    def occupancy_flow(
+        self, grid: VoxelGrid, *, dt_s: float = 0.5
+    ) -> Float32[np.ndarray, "x y z 3"]:
+        """Where the matter in each occupied cell goes within ``dt_s`` seconds [m].
+
+        In the axes of this frame's ego frame, with the ego's own motion left out: 0 for what
+        stands, NaN in free cells.
+
+        Raises:
+            NotRecorded: the source does not know it.
+        """
+        later = self.time_ns + round(dt_s * NS_PER_S)
+        return self.clip.reader.occupancy_flow(self.time_ns, later, grid)
 
     def layout(self, grid: VoxelGrid) -> "Layout":
         """UniScene's 18 bird's-eye-view channels on the floor of ``grid``.

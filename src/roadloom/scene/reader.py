@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 
 from roadloom.errors import BadInput, NotRecorded
 from roadloom.geometry.interpolate import PoseTrack
@@ -149,6 +149,23 @@ class ClipReader(ABC):
     def occupancy(self, key: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
         """Semantic occupancy in the ego frame of the key frame; ``solid`` fills interiors."""
         raise NotRecorded("this recording has no occupancy", field="occupancy")
+
+    def occupancy_at(self, time_ns: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
+        """The same in the ego frame of any moment, from worlds that know it."""
+        raise NotRecorded("occupancy is held for key frames only", field="occupancy")
+
+    def occupancy_masks(
+        self, time_ns: int, grid: VoxelGrid
+    ) -> tuple[Bool[np.ndarray, "x y z"] | None, Bool[np.ndarray, "x y z"] | None]:
+        """Which cells LiDARs and cameras observe, from worlds that can tell for any grid; None
+        without such sensors. Occupancy that is stored carries its own masks."""
+        raise NotRecorded("this recording has no masks of what was observed", field="masks")
+
+    def occupancy_flow(
+        self, time_ns: int, next_time_ns: int, grid: VoxelGrid
+    ) -> Float32[np.ndarray, "x y z 3"]:
+        """Displacement [m] of what is in each cell; see ``Frame.occupancy_flow``."""
+        raise NotRecorded("this recording has no flow of occupancy", field="occupancy_flow")
 
     def extra_image(self, kind: str, camera: str, index: int) -> np.ndarray:
         """Depth, semantics and the like, for sources that know them: see ``EXTRA_IMAGES``."""

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 
 from roadloom.errors import BadInput, MissingInput
 from roadloom.geometry.interpolate import PoseTrack
@@ -198,6 +198,26 @@ class TownReader(ClipReader):
 
     def occupancy(self, key: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
         return self.occupancy_at(int(self.meta.key_times_ns[key]), grid, solid=solid)
+
+    def occupancy_at(self, time_ns: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
+        from roadloom.town.occupancy.labels import occupancy
+
+        return occupancy(self.world, time_ns, grid, solid=solid)
+
+    def occupancy_masks(
+        self, time_ns: int, grid: VoxelGrid
+    ) -> tuple[Bool[np.ndarray, "x y z"] | None, Bool[np.ndarray, "x y z"] | None]:
+        from roadloom.town.cast.caster import caster_of
+        from roadloom.town.occupancy.masks import visibility
+
+        return visibility(self.world, time_ns, self.rig, grid, caster_of(self.world))
+
+    def occupancy_flow(
+        self, time_ns: int, next_time_ns: int, grid: VoxelGrid
+    ) -> Float32[np.ndarray, "x y z 3"]:
+        from roadloom.town.occupancy.flow import occupancy_flow
+
+        return occupancy_flow(self.world, time_ns, next_time_ns, grid)
 
     def occupancy_grids(self) -> tuple[VoxelGrid, ...]:
         """The grids on which this clip is worth keeping; any other can be asked for as well."""
