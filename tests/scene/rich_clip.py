@@ -140,6 +140,12 @@ class RichReader(ClipReader):
         Image.fromarray(pixels.astype(np.uint8)).save(buffer, "JPEG", exif=exif)
         return buffer.getvalue()
 
+    def commands(self) -> tuple[tuple[int, str], ...]:
+        return (
+            (int(self.meta.key_times_ns[0]), "follow"),
+            (int(self.meta.key_times_ns[1]), "left"),
+        )
+
     def extra_image(self, kind: str, camera: str, index: int) -> np.ndarray:
         if camera != "CAM_FRONT" or (kind == "semantic" and index == 1):
             raise NotRecorded(f"no {kind}", field=camera)

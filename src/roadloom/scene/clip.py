@@ -96,6 +96,16 @@ class Clip(Sequence):
         return self.reader.road_map()
 
     @cached_property
+    def commands(self) -> tuple[tuple[int, str], ...]:
+        """What the driver is told, each with the time [ns] from which it holds, rising:
+        ``follow``, ``straight``, ``left`` or ``right``.
+
+        Raises:
+            NotRecorded: the source has no commands.
+        """
+        return self.reader.commands()
+
+    @cached_property
     def images(self) -> Streams[CameraImage]:
         return Streams(self.rig.camera_names, self._image_stream)
 
@@ -266,6 +276,18 @@ class Frame:
             before.boxes, before.world_from_ego, later.boxes, later.world_from_ego,
             self.time_ns, self.world_from_ego,
         )  # fmt: skip
+
+    @property
+    def command(self) -> str:
+        """The command that holds at this moment.
+
+        Raises:
+            NotRecorded: the source has no commands, or none so early.
+        """
+        held = [command for begin, command in self.clip.commands if begin <= self.time_ns]
+        if not held:
+            raise NotRecorded(f"no command holds at {self.time_ns} ns", field="commands")
+        return held[-1]
 
     def occupancy(self, grid: VoxelGrid, *, solid: bool = False, masks: bool = False) -> Occupancy:
         """Semantic occupancy on ``grid``: attached labels first, else what the source holds.

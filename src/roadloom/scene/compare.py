@@ -32,6 +32,7 @@ def clips_differ(a: Clip, b: Clip) -> list[str]:
     if not np.array_equal(a.times_ns, b.times_ns):
         return [*found, "key_times_ns"]
     found += _values("ego", lambda c: c.ego, _same_track, a, b)
+    found += _values("commands", lambda c: c.commands, tuple.__eq__, a, b)
     found += _values("map", lambda c: c.map, RoadMap.same_as, a, b)
     for sensor in (*a.rig.camera_names, *a.rig.lidar_names):
         found += _sensor(sensor, a, b)

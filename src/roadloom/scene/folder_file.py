@@ -63,6 +63,8 @@ class ClipFile(_Strict):
     """File of the road map."""
     grids: dict[str, GridFile] = {}
     """Grids of the columns ``occupancy/NAME`` of keys.csv."""
+    commands: list[tuple[int, str]] | None = None
+    """(time [ns], command from then on), rising."""
     attributes: dict[str, Any] = {}
 
 
@@ -86,6 +88,9 @@ def read_clip_file(folder: Path) -> ClipFile:
     except msgspec.ValidationError as error:
         raise BadInput(str(error), file=path, field=_field(str(error)), remedy=RESTORE) from error
     check_scene_name(found.scene_id, file=path)
+    begins = [begin for begin, _ in found.commands or ()]
+    if any(b <= a for a, b in zip(begins, begins[1:], strict=False)):
+        raise BadInput("times do not rise", file=path, field="commands", remedy="sort them by time")
     for name in ("licence", "source"):
         check_text(getattr(found, name) or "", path, name)
     if found.class_hash is not None:

@@ -148,6 +148,7 @@ class _Writer:
             our_from_vehicle=pose_out(meta.our_from_vehicle),
             map=road_map,
             grids={name: grid_out(grid) for name, grid in grids.items()},
+            commands=_or_none(lambda: list(self.clip.commands)),
             attributes=meta.attributes,
         )
         text = json.dumps(msgspec.to_builtins(about), indent=2, allow_nan=False)

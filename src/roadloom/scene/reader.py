@@ -142,6 +142,11 @@ class ClipReader(ABC):
     def road_map(self) -> RoadMap:
         raise NotRecorded("this recording has no map", field="map")
 
+    def commands(self) -> tuple[tuple[int, str], ...]:
+        """What the driver is told, each with the time [ns] from which it holds, rising:
+        ``follow``, ``straight``, ``left`` or ``right``."""
+        raise NotRecorded("this recording has no commands", field="commands")
+
     def occupancy_grids(self) -> tuple[VoxelGrid, ...]:
         """Grids on which the source holds occupancy: what ``clip.save`` writes."""
         return ()

@@ -23,11 +23,13 @@ from roadloom.scene.road_map import RoadMap
 from roadloom.scene.sweep import Sweep
 from roadloom.sensors.rig import Rig
 from roadloom.town.config import MARGIN_NS, NS_PER_S, TownConfig
-from roadloom.town.plan.draw import PLACES
-from roadloom.town.world import World, build_world
+from roadloom.town.plan.draw import PLACES, dice_of, start_ns
+from roadloom.town.plan.look import draw_look
+from roadloom.town.plan.types import TICK_NS
 
 if TYPE_CHECKING:
     from roadloom.town.camera.view import View
+    from roadloom.town.world import World
 
 LICENCE = "Apache-2.0"
 EGO_HZ = 100
@@ -61,6 +63,7 @@ class TownSource(SourceReader):
     def problems(self, scene: str | None, *, partial: bool) -> Iterator[BadInput]:
         """Nothing is stored, so it is the world that is checked: every law of the road broken."""
         from roadloom.town.audit import audit
+        from roadloom.town.world import build_world
 
         for name in self.scenes if scene is None else (scene,):
             try:
@@ -92,7 +95,8 @@ class TownReader(ClipReader):
 
     @cached_property
     def meta(self) -> ClipMeta:  # type: ignore[override]
-        rig, plan = self.rig, self.world.plan
+        rig = self.rig
+        look = draw_look(dice_of(self.split, self.index, 0))  # its own dice: no town is drawn
         return ClipMeta(
             scene_id=str(self.index),
             source=f"town-v1:{self.split}",
@@ -103,14 +107,9 @@ class TownReader(ClipReader):
             our_from_vehicle=Pose.identity(),
             attributes={
                 "description": "a made-up town, drawn by roadloom town-v1",
-                "weather": plan.look.weather,
-                "time_of_day": plan.look.time_of_day,
-                "season": plan.look.season,
-                "commands": [
-                    {"time_ns": self._start_ns + tick * self._tick_ns, "command": command}
-                    for tick, command in plan.commands
-                ],
-                "world_hash": plan.digest(),
+                "weather": look.weather,
+                "time_of_day": look.time_of_day,
+                "season": look.season,
             },
         )
 
@@ -119,18 +118,19 @@ class TownReader(ClipReader):
         return self.config.scaled_rig()
 
     @property
-    def world(self) -> World:
+    def world(self) -> "World":
+        from roadloom.town.world import build_world
+
         return build_world(self.split, self.index)
 
     @property
-    def _start_ns(self) -> int:
-        return self.world.start_ns
+    def world_hash(self) -> str:
+        """Of the whole description of this clip's town."""
+        return self.world.plan.digest()
 
     @property
-    def _tick_ns(self) -> int:
-        from roadloom.town.plan.types import TICK_NS
-
-        return TICK_NS
+    def _start_ns(self) -> int:
+        return start_ns(self.split, self.index)
 
     def _steps(self, rate_hz: int) -> Int64[np.ndarray, " step"]:
         """Nanoseconds since the start of the clip, from 0 up to the duration."""
@@ -190,6 +190,10 @@ class TownReader(ClipReader):
         from roadloom.town.annotations import annotate
 
         return annotate(self.world, time_ns, self.config.box_range_m, -1, (), ())
+
+    def commands(self) -> tuple[tuple[int, str], ...]:
+        plan = self.world.plan
+        return tuple((self._start_ns + tick * TICK_NS, command) for tick, command in plan.commands)
 
     def road_map(self) -> RoadMap:
         from roadloom.town.road_map import road_map

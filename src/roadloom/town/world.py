@@ -27,6 +27,7 @@ from roadloom.town.mesh.build import (
     build_thing,
 )
 from roadloom.town.mesh.mesh import Mesh, join
+from roadloom.town.plan.draw import start_ns
 from roadloom.town.plan.types import Actor, Thing, TownPlan
 from roadloom.town.tracks import (
     FIRST_S,
@@ -40,9 +41,6 @@ from roadloom.town.tracks import (
     track_of,
 )
 
-START_NS = 1_600_000_000_000_000_000
-"""Time of tick 0 of train 0; every clip has its own hour."""
-SPLITS = ("train", "val", "test")
 NEAR_M, MIDDLE_M = 40.0, 120.0
 BOX_FLOOR_M = 0.003
 
@@ -99,8 +97,7 @@ class World:
     @property
     def start_ns(self) -> int:
         """Time of tick 0."""
-        number = SPLITS.index(self.plan.split) * 1000 + self.plan.index
-        return START_NS + number * 3600 * 10**9
+        return start_ns(self.plan.split, self.plan.index)
 
     def seconds(self, time_ns: Int64[np.ndarray, "*time"]) -> Float[np.ndarray, "*time"]:
         """Since tick 0."""

@@ -133,7 +133,7 @@ class FolderClip(ClipReader):
                 remedy=f"restore it, or write null as lidar in {CLIP_FILE}",
             )  # fmt: skip
         self.grids = grids_in(about.grids, path)
-        self._map = about.map
+        self._map, self._commands = about.map, about.commands
         self._sensors = (*rig.camera_names, *rig.lidar_names)
         self.keys = self._read_keys()
         self.meta = ClipMeta(
@@ -306,6 +306,11 @@ class FolderClip(ClipReader):
     def image_bytes(self, camera: str, index: int) -> tuple[bytes, str]:
         path = self.file(camera, index)
         return read_bytes(path), path.suffix
+
+    def commands(self) -> tuple[tuple[int, str], ...]:
+        if self._commands is None:
+            return super().commands()
+        return tuple(self._commands)
 
     def extra_image(self, kind: str, camera: str, index: int) -> np.ndarray:
         mounted = self.meta.rig.camera(camera)
