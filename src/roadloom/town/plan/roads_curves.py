@@ -12,13 +12,14 @@ from math import floor, sqrt
 from roadloom.town.plan.types import Line, Point
 
 Place = tuple[float, float]
+Number = float | int
 
 
-def whole(x: float, y: float) -> Point:
+def whole(x: Number, y: Number) -> Point:
     return floor(x + 0.5), floor(y + 0.5)
 
 
-def unit(x: float, y: float) -> Place:
+def unit(x: Number, y: Number) -> Place:
     norm = sqrt(x * x + y * y)
     return x / norm, y / norm
 
@@ -112,7 +113,7 @@ class Axis:
             h0 * (p[0] - q[0]) + h1 * a[0] + h3 * b[0], h0 * (p[1] - q[1]) + h1 * a[1] + h3 * b[1]
         )
 
-    def frame(self, s: float) -> tuple[Place, Place]:
+    def frame(self, s: Number) -> tuple[Place, Place]:
         """Place and unit heading at a distance [mm]; the ends are exact."""
         distances, parameters = self._table
         if s <= 0:
@@ -125,7 +126,7 @@ class Axis:
         piece = min(int(at), len(self.places) - 2)
         return self._point(piece, at - piece), self._heading(piece, at - piece)
 
-    def at(self, s: float, left: float) -> Point:
+    def at(self, s: Number, left: Number) -> Point:
         """The whole place beside the axis."""
         (x, y), (dx, dy) = self.frame(s)
         return whole(x - left * dy, y + left * dx)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
 
-from roadloom.town.plan.roads_curves import Place, arc, meeting, tidy, whole
+from roadloom.town.plan.roads_curves import Number, Place, arc, meeting, tidy, whole
 from roadloom.town.plan.roads_lattice import EAST, NORTH, WEST, Lattice, Profile, Spot
 from roadloom.town.plan.roads_streets import StreetShape
 from roadloom.town.plan.types import Area, Line, Point
@@ -44,14 +44,14 @@ class Arm:
     def outer(self, left: bool) -> int:
         return self.profile.outer(self.side(left))
 
-    def beside(self, left: float) -> Place:
+    def beside(self, left: Number) -> Place:
         return self.base[0] - left * self.ahead[1], self.base[1] + left * self.ahead[0]
 
-    def away(self, s: float, left: float) -> Place:
+    def away(self, s: Number, left: Number) -> Place:
         x, y = self.beside(left)
         return x + s * self.ahead[0], y + s * self.ahead[1]
 
-    def at(self, street: StreetShape, left: float) -> Point:
+    def at(self, street: StreetShape, left: Number) -> Point:
         """Place on the cut, as the street itself rounds it."""
         return street.at(0, left) if self.along else street.at(street.length, -left)
 
@@ -93,7 +93,7 @@ def _needs(a: Arm, b: Arm) -> tuple[float, float]:
     return max(kerb[0], outer[0]), max(kerb[1], outer[1])
 
 
-def _tangents(a: Arm, b: Arm, left: float, right: float, radius: float) -> tuple[float, float]:
+def _tangents(a: Arm, b: Arm, left: Number, right: Number, radius: Number) -> tuple[float, float]:
     """Distances along both arms where a circle touches the lines beside them."""
     s, t = meeting(a.beside(left), a.ahead, b.beside(-right), b.ahead)
     cos = a.ahead[0] * b.ahead[0] + a.ahead[1] * b.ahead[1]
@@ -109,7 +109,7 @@ class Corner:
     b: Arm
     streets: tuple[StreetShape, StreetShape]
 
-    def bend(self, left: float, right: float, radius: float, pieces: int) -> list[Point]:
+    def bend(self, left: Number, right: Number, radius: Number, pieces: int) -> list[Point]:
         """From arm a's cut to arm b's: straight, round, straight."""
         first, last = self.a.at(self.streets[0], left), self.b.at(self.streets[1], -right)
         if _straight(self.a, self.b):

@@ -5,7 +5,7 @@ from functools import cached_property
 from itertools import pairwise
 from math import sqrt
 
-from roadloom.town.plan.roads_curves import Place, arc, meeting, unit, whole
+from roadloom.town.plan.roads_curves import Number, Place, arc, meeting, unit, whole
 from roadloom.town.plan.roads_junctions import Arm, Junction
 from roadloom.town.plan.roads_streets import STOP_LINE, StreetShape
 from roadloom.town.plan.types import Line, PlanLane, Point
@@ -138,7 +138,7 @@ def _marks(street: StreetShape, backward: bool) -> list[str]:
     return [*marks, "solid_white", "none"] if profile.bike else [*marks, outer]
 
 
-def along_lane(lane: Draft, street: StreetShape, s: float) -> float:
+def along_lane(lane: Draft, street: StreetShape, s: Number) -> float:
     """Distance along a street's lane at a place of the axis."""
     stations = street.fine
     if lane.backward:

@@ -8,7 +8,7 @@ links; at the last kind there is no junction and the street runs through.
 from dataclasses import dataclass, field
 
 from roadloom.town.dice import Dice
-from roadloom.town.plan.roads_curves import Place, unit
+from roadloom.town.plan.roads_curves import Number, Place, unit
 from roadloom.town.plan.types import EXTENT_MM
 
 EAST, NORTH, WEST, SOUTH = range(4)
@@ -212,7 +212,7 @@ def _places(dice: Dice, xs: list[int], ys: list[int]) -> dict[Spot, Place]:
     return found
 
 
-def _wave(at: float) -> float:
+def _wave(at: Number) -> float:
     """Odd, level at the plan's edges, up to 1 between."""
     u = at / EXTENT_MM
     return 3.5 * u * (1 - u * u) * (1 - u * u)

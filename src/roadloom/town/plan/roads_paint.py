@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import sqrt
 
-from roadloom.town.plan.roads_curves import whole
+from roadloom.town.plan.roads_curves import Number, whole
 from roadloom.town.plan.roads_streets import STOP_LINE, Span, StreetShape
 from roadloom.town.plan.types import Line, Paint
 
@@ -40,7 +40,7 @@ def stop_line_rings(street: StreetShape) -> list[Line]:
 
 
 def _bar(
-    street: StreetShape, a: tuple[float, float], b: tuple[float, float], half: int, colour: str
+    street: StreetShape, a: tuple[Number, Number], b: tuple[Number, Number], half: int, colour: str
 ) -> Paint:
     """From one place (s, left) to another; half as wide as ``half``."""
     (ax, ay), (bx, by) = street.at(*a), street.at(*b)
@@ -103,13 +103,13 @@ def _open_spans(street: StreetShape) -> list[Span]:
     return [(low, street.zebra[0] - 600), (street.zebra[1] + 600, high)]
 
 
-def _solid(street: StreetShape, span: Span, left: float, colour: str) -> Iterator[Paint]:
+def _solid(street: StreetShape, span: Span, left: Number, colour: str) -> Iterator[Paint]:
     low, high = span
     for a, b in pairwise(sorted({low, high, *street.between(low, high)})):
         yield _bar(street, (a, left), (b, left), LINE, colour)
 
 
-def _dashed(street: StreetShape, spans: list[Span], left: float, colour: str) -> Iterator[Paint]:
+def _dashed(street: StreetShape, spans: list[Span], left: Number, colour: str) -> Iterator[Paint]:
     for low, high in spans:
         start = low + DASH + GAP // 2
         for s in range(start, high - 2 * DASH, DASH + GAP):
@@ -199,7 +199,7 @@ def _arrow(street: StreetShape, which: int, tip: int, left: int, lane: int) -> I
     """Shaft with a head, and a branch to the outer side of its lane."""
     sign = 1 if which == 0 else -1
 
-    def place(back: float, beside: float) -> tuple[float, float]:
+    def place(back: Number, beside: Number) -> tuple[Number, Number]:
         s = tip + back
         return (s if which == 0 else street.length - s), sign * (left + beside)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import sqrt
 
-from roadloom.town.plan.roads_curves import Axis, tidy
+from roadloom.town.plan.roads_curves import Axis, Number, tidy
 from roadloom.town.plan.roads_lattice import Profile, Spot
 from roadloom.town.plan.types import Area, Line, Point, Street
 
@@ -65,10 +65,10 @@ class StreetShape:
     def length(self) -> int:
         return int(self.axis.length)
 
-    def at(self, s: float, left: float) -> Point:
+    def at(self, s: Number, left: Number) -> Point:
         return self._frames(s, left)
 
-    def _frames(self, s: float, left: float) -> Point:
+    def _frames(self, s: Number, left: Number) -> Point:
         if s >= self.length:
             s = self.axis.length
         key = (s, left)
@@ -77,7 +77,7 @@ class StreetShape:
         return self._known[key]
 
     @cached_property
-    def _known(self) -> dict[tuple[float, float], Point]:
+    def _known(self) -> dict[tuple[Number, Number], Point]:
         return {}
 
     @cached_property
@@ -130,7 +130,7 @@ class StreetShape:
         """Stations in a stretch, its ends among them."""
         return [s for s in self.stations if low <= s <= high]
 
-    def line(self, left: float, stations: Iterable[int] | None = None) -> Line:
+    def line(self, left: Number, stations: Iterable[int] | None = None) -> Line:
         return tuple(self.at(s, left) for s in (self.stations if stations is None else stations))
 
     @property
@@ -153,7 +153,7 @@ class StreetShape:
         )
 
 
-def _filled(marks: Iterable[int], step: float) -> tuple[int, ...]:
+def _filled(marks: Iterable[int], step: Number) -> tuple[int, ...]:
     """Whole distances at most ``step`` apart, the marks among them."""
     found: list[int] = []
     for mark in marks:
