@@ -249,9 +249,12 @@ class ToyWorld(World):
 
     @cached_property
     def ego_mesh(self):
-        size = [mm / 1000 for mm in self.plan.ego.size]
+        """A body and a lower cabin than its size says, so that a LiDAR on the roof sees past it."""
+        length, width, _ = (mm / 1000 for mm in self.plan.ego.size)
         ahead = Pose(np.eye(3), np.array([self.ego_ahead_m, 0.0, 0.0]))
-        return box_mesh(size, 0.2, cls="vehicle.ego").moved(ahead)
+        body = box_mesh((length, width, 0.95), 0.2, cls="vehicle.ego")
+        cabin = box_mesh((0.4 * length, 0.8 * width, 1.5), 0.97, cls="vehicle.ego")
+        return join([body, cabin]).moved(ahead)
 
 
 def _box_of(thing):

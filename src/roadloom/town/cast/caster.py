@@ -67,6 +67,8 @@ class Caster:
         self._standing = _scene(world.standing_mesh.corners)
         self._bodies: dict[int, _Body] = {}
         self._ego: _Body | None = None
+        self.kept: dict[object, np.ndarray] = {}
+        """What sensors compute once for a world, by names of their own."""
 
     def cast(
         self,
@@ -82,6 +84,15 @@ class Caster:
         """
         if threads > 1:
             return self._cast_on(threads, origins, directions, time_s)
+        return self.cast_with_cosines(origins, directions, time_s)[0]
+
+    def cast_with_cosines(
+        self,
+        origins: Float[np.ndarray, "ray 3"],
+        directions: Float[np.ndarray, "ray 3"],
+        time_s: Float[np.ndarray, " ray"] | float,
+    ) -> tuple[Hits, Float[np.ndarray, " ray"]]:
+        """What ``cast`` gives, and how squarely each ray meets its triangle: 1 head on, 0 along."""
         rays = _rays(origins, directions, time_s)
         found = _first(self._standing, rays.origins, rays.directions, None)
         best, triangle, u, v = (found[k] for k in ("tfar", "primID", "u", "v"))
@@ -94,12 +105,12 @@ class Caster:
                     rows, hit["tfar"], hit["primID"], hit["u"], hit["v"], start, who,
                     best, triangle, actor, u, v,
                 )  # fmt: skip
-        distance = np.empty(len(best))
+        distance, cosine = np.empty(len(best)), np.empty(len(best))
         kernels.refine(
             rays.origins, rays.directions, rays.time, rays.tick, self.world.tables.corners,
-            self.world.tracks, best, triangle, actor, distance,
+            self.world.tracks, best, triangle, actor, distance, cosine,
         )  # fmt: skip
-        return Hits(distance, triangle, actor, u, v)
+        return Hits(distance, triangle, actor, u, v), cosine
 
     def blocked(
         self,
@@ -123,6 +134,18 @@ class Caster:
             if len(rows):
                 limit[rows[_any(body.scene, *local)]] = -1
         return limit < 0
+
+    def meets_ego(
+        self, origins: Float[np.ndarray, "ray 3"], directions: Float[np.ndarray, "ray 3"]
+    ) -> Bool[np.ndarray, " ray"]:
+        """Which rays of the ego's frame end on its own body, met from outside.
+
+        A sensor that sits inside the body is taken to look out through a hole in it.
+        """
+        hit = _first(self._ego_body().scene, origins, directions, None)
+        facing = (hit["Ng"] * directions).sum(axis=1) < 0
+        met: Bool[np.ndarray, " ray"] = (hit["primID"] != NOTHING) & facing
+        return met
 
     def _movers(self, rays: _Rays) -> list[tuple[int, int, _Body, float, float]]:
         """Actor, first row in the tables, body and span of time of all that may be met."""
@@ -195,6 +218,8 @@ def _rays(origins: np.ndarray, directions: np.ndarray, time_s: np.ndarray | floa
     directions = np.ascontiguousarray(np.atleast_2d(directions), np.float64)
     time = np.atleast_1d(np.ascontiguousarray(time_s, np.float64))
     turn, tick = int(len(directions) == len(origins)), int(len(time) == len(origins))
+    if not (turn or len(directions) == 1) or not (tick or len(time) == 1):
+        raise ValueError(f"{len(origins)} origins, {len(directions)} directions, {len(time)} times")
     cones = np.empty((-(-len(origins) // kernels.BLOCK), 11))
     kernels.blocks(origins, directions, turn, time, tick, cones)
     return _Rays(origins, directions, turn, time, tick, cones)

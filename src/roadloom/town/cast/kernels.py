@@ -195,9 +195,11 @@ def take(rows, distance, number, u, v, start, actor, best, triangle, who, best_u
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def refine(origins, directions, time, tick, corners, tracks, best, triangle, who, out):
-    """Distances in float64 from the planes of the triangles hit; infinite where there is none."""
+def refine(origins, directions, time, tick, corners, tracks, best, triangle, who, out, cosine):
+    """Distances in float64 from the planes of the triangles hit, infinite where there is none, and
+    the cosine of the angle between ray and normal, never negative."""
     for r in range(len(origins)):
+        cosine[r] = 0.0
         if triangle[r] < 0:
             out[r] = np.inf
             continue
@@ -217,6 +219,7 @@ def refine(origins, directions, time, tick, corners, tracks, best, triangle, who
         slope = nx * dx + ny * dy + nz * dz
         out[r] = best[r]
         if slope != 0:
+            cosine[r] = min(1.0, abs(slope) / np.sqrt(nx * nx + ny * ny + nz * nz))
             exact = (nx * (p[0, 0] - x) + ny * (p[0, 1] - y) + nz * (p[0, 2] - z)) / slope
             if exact > 0 and abs(exact - out[r]) <= APART_M:
                 out[r] = exact
