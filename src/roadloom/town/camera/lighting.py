@@ -1,0 +1,238 @@
+"""From textures to radiance: sun, surroundings, mirrors, lamps, haze; then to sRGB."""
+
+import math
+from typing import no_type_check
+
+import numpy as np
+from numba import njit
+
+from roadloom.town.camera.filters import clip01, hash01, noise, ramp
+from roadloom.town.camera.light import air, ambient, panorama_at, sky
+from roadloom.town.camera.occlusion import bias
+from roadloom.town.camera.paint import cell_of
+from roadloom.town.camera.points import COS, GX, NX, PX
+from roadloom.town.camera.skin import GLOW, MIRROR, OPEN, RED, SHEEN, THIN, WATER
+from roadloom.town.camera.tables import LAMP_REACH_M
+
+BRIGHTEST = 3.5
+"""Samples are clamped to this before they are averaged, so that no glint keeps its stairs."""
+SUN_RADIUS = 0.0047
+"""Tangent of half the sun's angle (0.53 degrees)."""
+LAMP_LIGHT = np.array([30.0, 22.0, 12.5])
+"""Of a street lamp straight below it, times square metres."""
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def sun_rays(light, points, skin, triangle, distance, column, line, part, parts, rows, origins, directions):
+    """Shadow rays of all places that face the sun, towards places of its disc that change from
+    pixel to pixel (interleaved gradient noise: J. Jimenez, "Next generation post processing",
+    2014) and from ray to ray; returns how many."""
+    sun = light.sun
+    flat = math.sqrt(sun[0] * sun[0] + sun[1] * sun[1])
+    ax, ay = (-sun[1] / flat, sun[0] / flat) if flat > 1e-6 else (1.0, 0.0)
+    bx, by, bz = -ay * sun[2], ax * sun[2], ay * sun[0] - ax * sun[1]
+    size = SUN_RADIUS * (1.0 + 3.0 * light.cloud)
+    count = 0
+    for k in range(len(triangle)):
+        if triangle[k] < 0:
+            continue
+        p = points[k]
+        smooth = p[NX] * sun[0] + p[NX + 1] * sun[1] + p[NX + 2] * sun[2]
+        flat_n = p[GX] * sun[0] + p[GX + 1] * sun[1] + p[GX + 2] * sun[2]
+        lift = bias(distance[k])
+        if skin[k, THIN] > 0.2:
+            lift = lift if flat_n > 0 else -lift
+        elif smooth <= 0 or flat_n <= 0:
+            continue
+        spin = 52.9829189 * ((0.06711056 * column[k] + 0.00583715 * line[k]) % 1.0) % 1.0
+        angle = 2 * math.pi * (spin + part[k] / parts)
+        other = (spin * 7.31 + 0.5 + part[k] * 0.618034) % 1.0
+        radius = size * math.sqrt((part[k] % parts + other) / parts if parts > 1 else other)
+        x, y = radius * math.cos(angle), radius * math.sin(angle)
+        directions[count, 0] = sun[0] + ax * x + bx * y
+        directions[count, 1] = sun[1] + ay * x + by * y
+        directions[count, 2] = sun[2] + bz * y
+        for i in range(3):
+            origins[count, i] = p[PX + i] + p[GX + i] * lift
+        rows[count] = k
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def lamp_light(lamps, heads, px, py, pz, nx, ny, nz, out):
+    """Light of street lamps near a place, without shadows."""
+    out[0] = out[1] = out[2] = 0.0
+    cell = cell_of(lamps, px, py)
+    if cell < 0:
+        return
+    for m in range(lamps.start[cell], lamps.start[cell + 1]):
+        head = heads[lamps.member[m]]
+        dx, dy, dz = head[0] - px, head[1] - py, head[2] - 0.1 - pz
+        if dz <= 0:
+            continue
+        square = dx * dx + dy * dy + dz * dz
+        away = math.sqrt(square)
+        facing = (nx * dx + ny * dy + nz * dz) / away
+        down = dz / away
+        # Wide of the road it shines to the sides, and fades towards its reach.
+        share = (0.35 * facing + 0.65 * max(facing, 0.0)) if facing > 0 else 0.0
+        fade = clip01(1.5 * (1 - away / LAMP_REACH_M))
+        strength = share * down * (1.6 - 0.9 * down) / (square + 1.0) * fade
+        for i in range(3):
+            out[i] += LAMP_LIGHT[i] * strength
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def mirrored(light, dx, dy, dz, px, py, rough):
+    """What a mirror shows without casting a ray: sky above a made-up row of houses."""
+    r, g, b = panorama_at(light, dx, dy, max(dz, 0.0))
+    flat = math.sqrt(dx * dx + dy * dy)
+    rise = dz / max(flat, 1e-6)
+    angle = math.atan2(dy, dx) * 7.0
+    high = 0.14 + 0.22 * hash01(int(math.floor(angle + px * 0.04)), int(math.floor(py * 0.03)), 7)
+    soft = 0.05 + 0.25 * rough
+    houses = clip01(0.5 + (high - rise) / soft)
+    tone = 0.30 + 0.25 * noise(angle * 1.7, rise * 9.0 + px * 0.1, 8)
+    hr, hg, hb = ambient(light, 0.6, 0.6, 0.53)
+    r += (hr * tone - r) * houses
+    g += (hg * tone * 0.97 - g) * houses
+    b += (hb * tone * 0.92 - b) * houses
+    if dz < 0.02:
+        below = ramp(-dz, -0.02, 0.10)
+        c = light.cube
+        r += (c[4, 0] * 0.75 - r) * below
+        g += (c[4, 1] * 0.75 - g) * below
+        b += (c[4, 2] * 0.75 - b) * below
+    return r, g, b
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def shade_sky(light, triangle, directions, radiance):
+    for k in range(len(triangle)):
+        if triangle[k] < 0:
+            r, g, b = sky(light, directions[k, 0], directions[k, 1], directions[k, 2], True)
+            radiance[k, 0], radiance[k, 1], radiance[k, 2] = r, g, b
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def shade(light, lamps, heads, triangle, distance, directions, points, skin, sunlit, open_share, mirror, radiance):
+    """Radiance of every ray that hits something. ``mirror`` holds what cast reflections show,
+    NaN where none was cast."""
+    sun, sun_rgb = light.sun, light.sun_rgb
+    extra = np.zeros(3)
+    for k in range(len(triangle)):
+        if triangle[k] < 0:
+            continue
+        p, s = points[k], skin[k]
+        dx, dy, dz = directions[k, 0], directions[k, 1], directions[k, 2]
+        nx, ny, nz = p[NX], p[NX + 1], p[NX + 2]
+        facing = nx * sun[0] + ny * sun[1] + nz * sun[2]
+        lit = max(facing, 0.0) * sunlit[k] * s[OPEN]
+        through = s[THIN] * (max(-facing, 0.0) + 0.25) * sunlit[k]
+        if s[THIN] > 0.2:
+            lit = (0.75 * lit + 0.25 * sunlit[k] * 0.5) + through
+        seen = open_share[k]
+        # Light that comes back from what blocks the view.
+        dim = seen + 0.22 * (1 - seen)
+        ar, ag, ab = ambient(light, nx, ny, nz)
+        if s[THIN] > 0.2:
+            br, bg, bb = ambient(light, -nx, -ny, -nz)
+            ar, ag, ab = ar + 0.3 * br, ag + 0.3 * bg, ab + 0.3 * bb
+        er = sun_rgb[0] * lit + ar * dim * (1.0 + 0.06 * (1 - seen))
+        eg = sun_rgb[1] * lit + ag * dim
+        eb = sun_rgb[2] * lit + ab * dim * (1.0 - 0.08 * (1 - seen))
+        if light.dusk > 0:
+            lamp_light(lamps, heads, p[PX], p[PX + 1], p[PX + 2], nx, ny, nz, extra)
+            er += extra[0] * (0.4 + 0.6 * seen)
+            eg += extra[1] * (0.4 + 0.6 * seen)
+            eb += extra[2] * (0.4 + 0.6 * seen)
+        r, g, b = s[RED] * er, s[RED + 1] * eg, s[RED + 2] * eb
+        if s[SHEEN] > 0.01 or s[MIRROR] > 0.01:
+            water = s[WATER]
+            if water > 0:
+                nx, ny, nz = nx * (1 - water), ny * (1 - water), nz + (1 - nz) * water
+                size = math.sqrt(nx * nx + ny * ny + nz * nz)
+                nx, ny, nz = nx / size, ny / size, nz / size
+            cosine = -(dx * nx + dy * ny + dz * nz)
+            if cosine < 0.01:
+                nx, ny, nz, cosine = p[GX], p[GX + 1], p[GX + 2], p[COS]
+            # Schlick, "An inexpensive BRDF model for physically-based rendering", 1994.
+            rise = (1 - clip01(cosine)) ** 5
+            share = s[MIRROR] + s[SHEEN] * (1 - s[MIRROR]) * rise
+            mx, my, mz = dx + 2 * cosine * nx, dy + 2 * cosine * ny, dz + 2 * cosine * nz
+            if math.isnan(mirror[k, 0]):
+                mr, mg, mb = mirrored(light, mx, my, mz, p[PX], p[PX + 1], 1 - clip01(s[SHEEN]))
+                dark = 0.35 + 0.65 * seen
+                mr, mg, mb = mr * dark, mg * dark, mb * dark
+            else:
+                mr, mg, mb = mirror[k, 0], mirror[k, 1], mirror[k, 2]
+            toward = mx * sun[0] + my * sun[1] + mz * sun[2]
+            if toward > 0.9 and sunlit[k] > 0:
+                glint = sunlit[k] * s[OPEN] * (
+                    6.0 * ramp(toward, 0.9965, 1.0) + 0.35 * ramp(toward, 0.9, 1.0) ** 2
+                ) * ramp(s[SHEEN], 0.2, 0.8)
+                mr, mg, mb = mr + sun_rgb[0] * glint, mg + sun_rgb[1] * glint, mb + sun_rgb[2] * glint
+            r, g, b = r + (mr - r) * share, g + (mg - g) * share, b + (mb - b) * share
+        r, g, b = r + s[GLOW], g + s[GLOW + 1], b + s[GLOW + 2]
+        if light.haze > 0:
+            clear = math.exp(-light.haze * distance[k])
+            hr, hg, hb = air(light, dx, dy, dz)
+            r, g, b = r * clear + hr * (1 - clear), g * clear + hg * (1 - clear), b * clear + hb * (1 - clear)
+        radiance[k, 0], radiance[k, 1], radiance[k, 2] = r, g, b
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def average(radiance, exposure, parts, picture):
+    """Mean of each pixel's rays after exposure and clamping; NaN rays count for nothing."""
+    for k in range(len(picture)):
+        r, g, b, count = 0.0, 0.0, 0.0, 0
+        for i in range(k * parts, (k + 1) * parts):
+            if math.isnan(radiance[i, 0]):
+                continue
+            r += min(radiance[i, 0] * exposure, BRIGHTEST)
+            g += min(radiance[i, 1] * exposure, BRIGHTEST)
+            b += min(radiance[i, 2] * exposure, BRIGHTEST)
+            count += 1
+        if count > 0:
+            picture[k, 0], picture[k, 1], picture[k, 2] = r / count, g / count, b / count
+
+
+STEPS = 4096
+
+
+def curve() -> np.ndarray:
+    """sRGB bytes for the square roots of linear values from 0 to BRIGHTEST: Hable's filmic curve
+    ("Uncharted 2: HDR lighting", 2010), then IEC 61966-2-1."""
+    x = (np.arange(STEPS) / (STEPS - 1)) ** 2 * BRIGHTEST
+
+    def filmic(v: np.ndarray | float) -> np.ndarray:
+        a, b, c, d, e, f = 0.22, 0.30, 0.10, 0.20, 0.01, 0.30
+        return np.asarray((v * (a * v + c * b) + d * e) / (v * (a * v + b) + d * f) - e / f)
+
+    y = np.clip(filmic(2.2 * x) / filmic(2.2 * BRIGHTEST), 0, 1)
+    y = np.where(y <= 0.0031308, 12.92 * y, 1.055 * y ** (1 / 2.4) - 0.055)
+    return (y * 255).astype(np.float32)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def develop(linear, table, first_line, lines, width, out):
+    """Linear picture -> sRGB bytes: slightly greyed as film does, a little darker in the corners."""
+    for k in range(len(linear)):
+        r, g, b = linear[k, 0], linear[k, 1], linear[k, 2]
+        luma = 0.2126 * r + 0.7152 * g + 0.0722 * b
+        grey = 0.20 + 0.25 * ramp(luma, 0.6, 2.5)
+        y, x = (first_line + k // width + 0.5) / lines - 0.5, (k % width + 0.5) / width - 0.5
+        dim = 1 - 0.20 * (x * x + y * y)
+        for i in range(3):
+            v = (linear[k, i] + (luma - linear[k, i]) * grey) * dim
+            at = math.sqrt(clip01(v / BRIGHTEST)) * (STEPS - 1)
+            low = min(int(at), STEPS - 2)
+            out[k, i] = int(table[low] + (table[low + 1] - table[low]) * (at - low) + 0.5)

@@ -1,0 +1,169 @@
+"""Colours of an image: surfaces, shadows, surroundings, mirrors, then light, tile by tile."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Int64, UInt8
+
+from roadloom.town.camera import occlusion
+from roadloom.town.camera.ground_textures import skin_ground
+from roadloom.town.camera.light import Light, light_of
+from roadloom.town.camera.lighting import (
+    average,
+    curve,
+    develop,
+    shade,
+    shade_sky,
+    sun_rays,
+)
+from roadloom.town.camera.object_textures import skin_objects
+from roadloom.town.camera.points import POINT, WIDE, locate, points_of
+from roadloom.town.camera.rays import Frame, Rays
+from roadloom.town.camera.skin import skins_of
+from roadloom.town.camera.tables import Surfaces, surfaces_of
+from roadloom.town.camera.wall_textures import skin_walls
+from roadloom.town.cast.caster import Caster, Hits, caster_of
+from roadloom.town.world import World
+
+OPEN_PIXELS = 24_000
+"""Surroundings are looked at from about so many places of a picture."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Painter:
+    """Everything that the tiles of one picture share."""
+
+    frame: Frame
+    side: int
+    caster: Caster
+    surfaces: Surfaces
+    light: Light
+    signals: np.ndarray
+    step: int
+    open_grid: Float32[np.ndarray, "line column"]
+    open_points: Float32[np.ndarray, "line column 20"]
+
+    @staticmethod
+    def of(
+        world: World, frame: Frame, directions: Float[np.ndarray, "pixel 3"], centre: Hits, side: int
+    ) -> "Painter":
+        """``side`` squared rays a pixel; directions and hits are those of the pixels' centres."""
+        surfaces, caster = surfaces_of(world), caster_of(world)
+        light = light_of(world.plan.look)
+        step = max(1, round((frame.width * frame.height / OPEN_PIXELS) ** 0.5))
+        open_grid, open_points = _open_grid(frame, caster, surfaces, directions, centre, step)
+        return Painter(
+            frame=frame, side=side, caster=caster, surfaces=surfaces, light=light,
+            signals=world.signal_states(float(frame.time_s[len(frame.time_s) // 2])),
+            step=step, open_grid=open_grid, open_points=open_points,
+        )  # fmt: skip
+
+    def paint(
+        self, first: int, last: int, directions: Float[np.ndarray, "ray 3"], hits: Hits | None
+    ) -> UInt8[np.ndarray, "line width 3"]:
+        """Rows ``first`` to ``last`` from rays in the camera's frame, pixel by pixel."""
+        parts = self.side**2
+        pixel = np.repeat(np.arange(first * self.frame.width, last * self.frame.width), parts)
+        part = np.tile(np.arange(parts), len(pixel) // parts)
+        seen = ~np.isnan(directions[:, 0])
+        radiance = np.full((len(pixel), 3), np.nan, np.float32)
+        if seen.all():
+            self._radiance(pixel, part, directions, hits, radiance)
+        elif seen.any():
+            some = Hits(*(c[seen] for c in hits)) if hits is not None else None
+            found = np.empty((int(seen.sum()), 3), np.float32)
+            self._radiance(pixel[seen], part[seen], directions[seen], some, found)
+            radiance[seen] = found
+        linear = np.zeros(((last - first) * self.frame.width, 3), np.float32)
+        average(radiance, self.light.exposure, parts, linear)
+        out = np.zeros(linear.shape, np.uint8)
+        develop(linear, CURVE, first, self.frame.height, self.frame.width, out)
+        return out.reshape(last - first, self.frame.width, 3)
+
+    def _radiance(
+        self, pixel: Int64[np.ndarray, " ray"], part: Int64[np.ndarray, " ray"],
+        directions: Float[np.ndarray, "ray 3"], hits: Hits | None, out: np.ndarray,
+    ) -> None:  # fmt: skip
+        rays = self.frame.rays(pixel, directions)
+        if hits is None:
+            hits = self.caster.cast(rays.origins, rays.directions, rays.time_s)
+        s, light = self.surfaces, self.light
+        points, skin = points_of(len(pixel)), skins_of(len(pixel))
+        locate(
+            s.rows, self.frame.turns, light.sun, rays.origins, rays.directions, rays.moment, hits,
+            self.frame.pixel_rad / self.side, points,
+        )  # fmt: skip
+        seed = light.seed & 0xFFF
+        skin_ground(s.rows, s.material, s.ground, light.wet, seed, hits.triangle, points, skin)
+        skin_walls(s.rows, s.material, light.dusk, light.wet, hits.triangle, points, skin)
+        skin_objects(
+            s.rows, s.material, light.dusk, light.wet, self.signals, hits.triangle, hits.actor,
+            points, skin,
+        )  # fmt: skip
+        line, column = np.divmod(pixel, self.frame.width)
+        sunlit = self._sunlit(points, skin, hits, rays, column, line, part)
+        open_share = np.ones(len(pixel), np.float32)
+        occlusion.open_at(
+            self.open_grid, points, self.open_points, hits.triangle, column, line, self.step,
+            open_share,
+        )  # fmt: skip
+        mirror = np.full((len(pixel), 3), np.nan, np.float32)
+        shade_sky(light, hits.triangle, rays.directions, out)
+        shade(
+            light, s.lamp_grid, s.lamps, hits.triangle, hits.distance, rays.directions, points,
+            skin, sunlit, open_share, mirror, out,
+        )  # fmt: skip
+
+    def _sunlit(
+        self, points: np.ndarray, skin: np.ndarray, hits: Hits, rays: Rays, column: np.ndarray,
+        line: np.ndarray, part: np.ndarray,
+    ) -> Float32[np.ndarray, " ray"]:  # fmt: skip
+        """1 where the sun's disc is seen, 0 where not; one ray each."""
+        count = len(column)
+        sunlit = np.zeros(count, np.float32)
+        if not self.light.sun_rgb.any():
+            return sunlit
+        rows, origins, towards = np.empty(count, np.int64), np.empty((count, 3)), np.empty((count, 3))
+        found = sun_rays(
+            self.light, points, skin, hits.triangle, hits.distance, column, line, part,
+            self.side**2, rows, origins, towards,
+        )  # fmt: skip
+        rows = rows[:found]
+        times = rays.time_s[rows] if isinstance(rays.time_s, np.ndarray) else rays.time_s
+        sunlit[rows] = ~self.caster.blocked(origins[:found], towards[:found], times)
+        return sunlit
+
+
+def _open_grid(
+    frame: Frame, caster: Caster, surfaces: Surfaces, directions: np.ndarray, centre: Hits, step: int
+) -> tuple[Float32[np.ndarray, "line column"], Float32[np.ndarray, "line column 20"]]:
+    """How open every ``step``-th pixel's place is; NaN where there is none."""
+    lines = np.minimum(np.arange(0, frame.height, step) + step // 2, frame.height - 1)
+    columns = np.minimum(np.arange(0, frame.width, step) + step // 2, frame.width - 1)
+    pixel = (lines[:, None] * frame.width + columns).ravel()
+    shape = (len(lines), len(columns))
+    line, column = (np.ravel(a) for a in np.indices(shape))
+    hits = Hits(*(c[pixel] for c in centre))
+    rays = frame.rays(pixel, directions[pixel])
+    points = points_of(len(pixel))
+    locate(
+        surfaces.rows, frame.turns, np.zeros(3), rays.origins, rays.directions, rays.moment, hits,
+        frame.pixel_rad, points,
+    )  # fmt: skip
+    rows, origins, towards, far = occlusion.empty_rays(len(pixel))
+    count = occlusion.occlusion_rays(
+        points, hits.triangle, surfaces.material, column, line, hits.distance, rows, origins,
+        towards, far,
+    )  # fmt: skip
+    n = count * occlusion.RAYS
+    times = frame.time_s[np.repeat(rays.moment[rows[:count]], occlusion.RAYS)]
+    blocked = caster.blocked(origins[:n], towards[:n], times, far[:n])
+    share = np.full(len(pixel), np.nan, np.float32)
+    occlusion.gather_open(rows, count, column, line, blocked, share)
+    grid, smooth = share.reshape(shape), np.empty(shape, np.float32)
+    points = points.reshape(*shape, POINT)
+    occlusion.smooth_open(grid, points, points[..., WIDE] * step, smooth)
+    return smooth, points
+
+
+CURVE = curve()
