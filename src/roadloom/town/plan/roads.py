@@ -6,6 +6,8 @@ Traffic keeps to the right. All vertices come from ``StreetShape.at`` or ``Corne
 rounded to whole millimetres once, so areas that touch share their vertices exactly.
 """
 
+from dataclasses import replace
+
 from roadloom.town.dice import Dice
 from roadloom.town.plan import roads_rules as rules
 from roadloom.town.plan.roads_blocks import find_blocks
@@ -26,16 +28,18 @@ from roadloom.town.plan.roads_walks import crossings_of, draw_walks, join_blocks
 from roadloom.town.plan.types import RoadNet, Signal
 
 
+TIGHTEST = 68_000
+"""Smallest radius of a street's axis [mm]."""
+STRENGTHS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
+"""How much of its bending a lattice keeps: the first that leaves no street too tight."""
+
+
 def draw_roads(dice: Dice) -> RoadNet:
     lattice = draw_lattice(dice)
-    spots = [
-        (i, j)
-        for j in range(lattice.rows)
-        for i in range(lattice.columns)
-        if lattice.is_junction((i, j))
-    ]
-    arms = {spot: arms_at(lattice, spot) for spot in spots}
-    streets = _streets(lattice, spots, arms)
+    for strength in STRENGTHS:
+        spots, arms, streets = _lay_out(replace(lattice, strength=strength))
+        if min(street.axis.tightest for street in streets) >= TIGHTEST:
+            break
     junctions = [
         Junction(
             id=k,
@@ -83,6 +87,19 @@ def draw_roads(dice: Dice) -> RoadNet:
         paint=tuple(paint for street in streets for paint in paint_of(street)),
         stop_lines=tuple(ring for street in streets for ring in stop_line_rings(street)),
     )
+
+
+def _lay_out(
+    lattice: Lattice,
+) -> tuple[list[Spot], dict[Spot, list[Arm]], list[StreetShape]]:
+    spots = [
+        (i, j)
+        for j in range(lattice.rows)
+        for i in range(lattice.columns)
+        if lattice.is_junction((i, j))
+    ]
+    arms = {spot: arms_at(lattice, spot) for spot in spots}
+    return spots, arms, _streets(lattice, spots, arms)
 
 
 def _streets(lattice: Lattice, spots: list[Spot], arms: dict[Spot, list[Arm]]) -> list[StreetShape]:

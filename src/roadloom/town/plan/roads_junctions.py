@@ -9,9 +9,9 @@ from roadloom.town.plan.roads_lattice import EAST, NORTH, WEST, Lattice, Profile
 from roadloom.town.plan.roads_streets import StreetShape
 from roadloom.town.plan.types import Area, Line, Point
 
-OUTER_RADIUS = 1_500
-"""Of the corner between two pavements' far edges."""
-CLEARANCE = 400
+OUTER_RADIUS = 400
+"""Least radius of the corner between two pavements' far edges."""
+CLEARANCE = 200
 """From a corner's last bend to the cut."""
 
 
@@ -86,10 +86,16 @@ def kerb_radius(a: Arm, b: Arm) -> int:
     return max(a.profile.radius, b.profile.radius)
 
 
+def outer_radius(a: Arm, b: Arm) -> int:
+    """About concentric with the kerb, so that pavements stay wide around corners."""
+    wide = max(a.profile.pavement[a.side(True)], b.profile.pavement[b.side(False)])
+    return max(OUTER_RADIUS, kerb_radius(a, b) - wide)
+
+
 def _needs(a: Arm, b: Arm) -> tuple[float, float]:
     """How far out the bends of kerb and pavement between two arms reach along each."""
     kerb = _tangents(a, b, a.profile.kerb, b.profile.kerb, kerb_radius(a, b))
-    outer = _tangents(a, b, a.outer(True), b.outer(False), OUTER_RADIUS)
+    outer = _tangents(a, b, a.outer(True), b.outer(False), outer_radius(a, b))
     return max(kerb[0], outer[0]), max(kerb[1], outer[1])
 
 
@@ -121,6 +127,10 @@ class Corner:
         )
         return [first, *(whole(*place) for place, _ in places), last]
 
+    @property
+    def outer_radius(self) -> int:
+        return outer_radius(self.a, self.b)
+
     @cached_property
     def kerb(self) -> list[Point]:
         radius = kerb_radius(self.a, self.b)
@@ -128,7 +138,7 @@ class Corner:
 
     @cached_property
     def outer(self) -> list[Point]:
-        return self.bend(self.a.outer(True), self.b.outer(False), OUTER_RADIUS, 3)
+        return self.bend(self.a.outer(True), self.b.outer(False), self.outer_radius, 4)
 
     @property
     def pavement(self) -> Area:

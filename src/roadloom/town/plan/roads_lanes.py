@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import sqrt
 
 from roadloom.town.plan.roads_curves import Number, Place, arc, meeting, unit, whole
-from roadloom.town.plan.roads_junctions import Arm, Junction
+from roadloom.town.plan.roads_junctions import Arm, Junction, kerb_radius
 from roadloom.town.plan.roads_streets import STOP_LINE, StreetShape
 from roadloom.town.plan.types import Line, PlanLane, Point
 
@@ -187,7 +187,14 @@ def _join(
     lanes: Lanes, junction: Junction, start: Arm, end: Arm, turn: str, a: Draft, b: Draft
 ) -> None:
     heading = (-start.ahead[0], -start.ahead[1])
-    places, radius = _track(a.centre[-1], heading, b.centre[0], end.ahead, turn)
+    widest = 1e9
+    if turn == "right":
+        # As wide as the kerb around the corner allows.
+        beside = min(
+            lane.width // 2 + _bike_beside(lane, arm) for lane, arm in ((a, start), (b, end))
+        )
+        widest = float(kerb_radius(start, end) + beside)
+    places, radius = _track(a.centre[-1], heading, b.centre[0], end.ahead, (turn, widest))
     left, right = (_beside(places, a, b, sign) for sign in (1, -1))
     speed = min(a.speed, b.speed)
     if turn != "straight":
@@ -212,26 +219,34 @@ def _join(
     lanes.of_junction[junction.id].append(lane.id)
 
 
+def _bike_beside(lane: Draft, arm: Arm) -> int:
+    return arm.profile.bike if lane.kind == "vehicle" else 0
+
+
 def _track(
-    first: Point, heading: Place, last: Point, end_heading: Place, turn: str
+    first: Point, heading: Place, last: Point, end_heading: Place, how: tuple[str, float]
 ) -> tuple[list[tuple[Place, Place]], float]:
-    """Places and headings from one lane's end to another's begin, and the turn's radius."""
+    """Places and headings from one lane's end to another's begin, and the turn's radius.
+
+    ``how`` is the turn and its largest radius.
+    """
     p, q = (float(first[0]), float(first[1])), (float(last[0]), float(last[1]))
+    turn, widest = how
     if turn == "straight":
         return _line(p, q), 1e9
     back = (-end_heading[0], -end_heading[1])
     a, b = meeting(p, heading, q, back)
-    leg = min(a, b)
+    cos = heading[0] * end_heading[0] + heading[1] * end_heading[1]
+    leg = min(a, b, widest * sqrt((1 - cos) / (1 + cos)))
     corner = p[0] + a * heading[0], p[1] + a * heading[1]
     start = corner[0] - leg * heading[0], corner[1] - leg * heading[1]
     stop = corner[0] + leg * end_heading[0], corner[1] + leg * end_heading[1]
-    cos = heading[0] * end_heading[0] + heading[1] * end_heading[1]
     radius = leg * sqrt((1 + cos) / (1 - cos))
     bend = arc(start, corner, stop, int(2 * leg / 1000) + 2)
     found = bend
-    if a - leg > 1:
+    if a - leg > 300:
         found = [*_line(p, start)[:-1], *found]
-    if b - leg > 1:
+    if b - leg > 300:
         found = [*found, *_line(stop, q)[1:]]
     return [(p, heading), *found[1:-1], (q, end_heading)], radius
 

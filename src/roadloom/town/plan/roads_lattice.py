@@ -5,7 +5,8 @@ street that goes on behind a junction goes on straight. Nodes keep four, three o
 links; at the last kind there is no junction and the street runs through.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from roadloom.town.dice import Dice
 from roadloom.town.plan.roads_curves import Number, Place, unit
@@ -52,13 +53,34 @@ class Profile:
 class Lattice:
     columns: int
     rows: int
-    place: dict[Spot, Place]
-    along: dict[Spot, tuple[Place, Place]]
-    """Unit directions of its row and its column at each node."""
+    even: dict[Spot, Place]
+    """Nodes of the straight lattice."""
+    moves: dict[Spot, Place]
+    """How far each is moved."""
+    strength: float = 1.0
+    """Share of the moves that is done."""
     links: frozenset[tuple[int, int, int]]
     """(column, row, EAST or NORTH) of a link's western or southern end."""
-    profiles: tuple[tuple[Profile, ...], tuple[Profile, ...]] = field()
+    profiles: tuple[tuple[Profile, ...], tuple[Profile, ...]]
     """Of rows and of columns."""
+
+    @cached_property
+    def place(self) -> dict[Spot, Place]:
+        return {
+            spot: (x + self.strength * self.moves[spot][0], y + self.strength * self.moves[spot][1])
+            for spot, (x, y) in self.even.items()
+        }
+
+    @cached_property
+    def along(self) -> dict[Spot, tuple[Place, Place]]:
+        """Unit directions of its row and its column at each node."""
+        return {
+            (i, j): (
+                _row(self.place, i, j, self.columns),
+                _column(self.place, i, j, self.rows),
+            )
+            for i, j in self.place
+        }
 
     def linked(self, spot: Spot, way: int) -> bool:
         return link_of(spot, way) in self.links
@@ -90,19 +112,13 @@ def draw_lattice(dice: Dice) -> Lattice:
         tuple(_profile(dice, i in main) for i in range(count))
         for main, count in zip(mains, (rows, columns), strict=True)
     )
-    place = _places(dice, xs, ys)
     links = _links(dice, columns, rows, mains)
-    along = {
-        (i, j): (_row(place, i, j, columns), _column(place, i, j, rows))
-        for i in range(-1, columns + 1)
-        for j in range(-1, rows + 1)
-        if (i, j) in place
-    }
+    even, moves = _places(dice, xs, ys)
     return Lattice(
         columns=columns,
         rows=rows,
-        place=place,
-        along=along,
+        even=even,
+        moves=moves,
         links=links,
         profiles=(profiles[0], profiles[1]),
     )
@@ -136,7 +152,7 @@ def _profile(dice: Dice, main: bool) -> Profile:
 
 
 def _main(dice: Dice) -> Profile:
-    pavement = dice.between(3_000, 4_600, 50), dice.between(3_000, 4_600, 50)
+    pavement = dice.between(2_700, 4_000, 50), dice.between(2_700, 4_000, 50)
     garden = (dice.pick((0, 0, 2_000)), dice.pick((0, 0, 2_000)))
     kind = dice.pick((0, 0, 1, 2, 3))
     median = (0, 2_400, 0, 0)[kind]
@@ -153,7 +169,7 @@ def _main(dice: Dice) -> Profile:
         speed=13_890,
         centre_mark="none" if median else "double_yellow",
         edge_mark="solid_white",
-        radius=dice.between(4_500, 7_500, 100),
+        radius=dice.between(3_800, 5_600, 100),
     )
 
 
@@ -166,12 +182,12 @@ def _side(dice: Dice) -> Profile:
         bike=0,
         median=0,
         parking=parking,
-        pavement=(dice.between(2_400, 3_600, 50), dice.between(2_400, 3_600, 50)),
+        pavement=(dice.between(2_200, 3_200, 50), dice.between(2_200, 3_200, 50)),
         garden=(dice.between(0, 5_000, 500), dice.between(0, 5_000, 500)),
         speed=dice.pick((8_330, 13_890)),
         centre_mark=dice.pick(("dashed_white", "solid_yellow")),
         edge_mark="none",
-        radius=dice.between(4_000, 6_000, 100),
+        radius=dice.between(3_400, 4_800, 100),
     )
 
 
@@ -188,16 +204,18 @@ def _lane(dice: Dice) -> Profile:
         speed=8_330,
         centre_mark="none",
         edge_mark="none",
-        radius=dice.between(3_500, 5_500, 100),
+        radius=dice.between(3_000, 4_200, 100),
     )
 
 
-def _places(dice: Dice, xs: list[int], ys: list[int]) -> dict[Spot, Place]:
-    """Nodes: the lattice bent as a whole, then each one moved a little."""
+def _places(
+    dice: Dice, xs: list[int], ys: list[int]
+) -> tuple[dict[Spot, Place], dict[Spot, Place]]:
+    """Nodes, and how the lattice is bent as a whole and each one moved a little."""
     bend_x, bend_y = dice.between(-28_000, 28_000), dice.between(-28_000, 28_000)
     most = dice.between(1_500, 7_500)
     all_x, all_y = [-EXTENT_MM, *xs, EXTENT_MM], [-EXTENT_MM, *ys, EXTENT_MM]
-    found = {}
+    even, moves = {}, {}
     for i in range(-1, len(xs) + 1):
         for j in range(-1, len(ys) + 1):
             edge_x, edge_y = i in (-1, len(xs)), j in (-1, len(ys))
@@ -205,11 +223,12 @@ def _places(dice: Dice, xs: list[int], ys: list[int]) -> dict[Spot, Place]:
                 continue
             x, y = float(all_x[i + 1]), float(all_y[j + 1])
             moved_x, moved_y = dice.between(-most, most), dice.between(-most, most)
-            found[i, j] = (
-                x if edge_x else x - bend_x * _wave(y) + moved_x,
-                y if edge_y else y + bend_y * _wave(x) + moved_y,
+            even[i, j] = (x, y)
+            moves[i, j] = (
+                0.0 if edge_x else moved_x - bend_x * _wave(y),
+                0.0 if edge_y else moved_y + bend_y * _wave(x),
             )
-    return found
+    return even, moves
 
 
 def _wave(at: Number) -> float:

@@ -13,6 +13,8 @@ LINE = 60
 DASH, GAP = 3_000, 6_000
 BAY = 6_000
 """Length of a parking bay."""
+BORDER = 100
+"""From the plan's edge to the first paint."""
 INSET = 40
 """Lines beside a kerb keep this far away from it."""
 
@@ -95,9 +97,8 @@ def _centre(street: StreetShape, spans: list[Span]) -> Iterator[Paint]:
 
 def _open_spans(street: StreetShape) -> list[Span]:
     """Stretches between junctions' stop lines and crossings."""
-    low = street.ends[0].line + STOP_LINE if street.ends[0].junction >= 0 else 0
-    high = street.length
-    high -= street.ends[1].line + STOP_LINE if street.ends[1].junction >= 0 else 0
+    low, far = (end.line + STOP_LINE if end.junction >= 0 else BORDER for end in street.ends)
+    high = street.length - far
     if not street.zebra[1]:
         return [(low, high)]
     return [(low, street.zebra[0] - 600), (street.zebra[1] + 600, high)]

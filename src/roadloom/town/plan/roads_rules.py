@@ -67,7 +67,7 @@ def draw_signals(
     along with them, and vehicles that turn let them pass.
     """
     red = dice.between(20, 40, 10)
-    green = dice.between(240, 560, 20), dice.between(200, 480, 20)
+    green = dice.between(320, 580, 20), dice.between(300, 480, 20)
     cycle = sum(green) + 2 * (AMBER + red)
     offset = dice.between(0, cycle - 1)
     starts = 0, green[0] + AMBER + red

@@ -185,15 +185,17 @@ def _roadway(street: StreetShape) -> list[Area]:
     islands = []
     done = 0
     for low, high in street.medians:
-        for line in middle:
-            line.extend(street.at(s, 0) for s in street.between(done, low))
+        if low > 0:
+            for line in middle:
+                line.extend(street.at(s, 0) for s in street.between(done, low))
         edges = [_island_edge(street, low, high, sign) for sign in (1, -1)]
         for line, edge in zip(middle, edges, strict=True):
             line.extend(edge)
         islands.append(_area("median", edges[1], reversed(edges[0])))
         done = high
-    for line in middle:
-        line.extend(street.at(s, 0) for s in street.between(done, street.length))
+    if done < street.length:
+        for line in middle:
+            line.extend(street.at(s, 0) for s in street.between(done, street.length))
     return [
         _area("road", middle[0], reversed(left)),
         _area("road", right, reversed(middle[1])),
@@ -207,11 +209,11 @@ def _island_edge(street: StreetShape, low: int, high: int, sign: int) -> list[Po
     nose = [(0, 0), (half * 134 // 1000, half * 500 // 1000), (half // 2, half * 866 // 1000)]
     found = []
     inner_low, inner_high = low, high
-    if street.ends[0].junction >= 0 or low > 0:
+    if low > 0:
         found += [street.at(low + s, sign * left) for s, left in nose]
         inner_low = low + half
         found.append(street.at(inner_low, sign * half))
-    square = street.ends[1].junction < 0 and high == street.length
+    square = high == street.length
     if not square:
         inner_high = high - half
     found += [street.at(s, sign * half) for s in street.between(inner_low, inner_high)]

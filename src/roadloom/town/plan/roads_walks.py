@@ -121,7 +121,8 @@ def draw_walks(
                 walk_line(arm.profile, arm.side(is_left))
                 for arm, is_left in ((corner.a, True), (corner.b, False))
             )
-            net.add(corner.bend(left, right, 900, 4), min(wide, other))
+            inset = corner.a.outer(True) - left
+            net.add(corner.bend(left, right, corner.outer_radius + inset, 4), min(wide, other))
     return net.walks()
 
 
