@@ -45,7 +45,9 @@ def _light_bar(size: Size, x: float, z: float, detail: int, cls: int) -> list[Me
     high = z + 0.085 * height
     if detail == FAR:
         return [box((x - 0.1, -half, z), (x + 0.1, half, high), blue)]
-    foot = box((x - 0.07, -half * 0.9, z - 0.02), (x + 0.07, half * 0.9, z + 0.03), plain(cls, BLACK))
+    foot = box(
+        (x - 0.07, -half * 0.9, z - 0.02), (x + 0.07, half * 0.9, z + 0.03), plain(cls, BLACK)
+    )
     z = z + 0.03
     clear = plain(cls, (0.5, 0.5, 0.5), 0.5)
     return [

@@ -235,9 +235,7 @@ def car(
     half = width / 2
     for x in (FRONT_AXLE * length, REAR_AXLE * length):
         for side in (1, -1):
-            parts.append(
-                wheel(x, radius, side * (half - 0.27), side * half * 0.965, detail, cls)
-            )
+            parts.append(wheel(x, radius, side * (half - 0.27), side * half * 0.965, detail, cls))
     if detail != FAR:
         z = shape.upper[2][1] * height + 0.02
         x = (shape.cowl * 0.75 + shape.roof_front * 0.25) * length
@@ -262,9 +260,11 @@ def _roof_parts(
         parts.append(both_sides(box(low, high, metal, skip=("bottom",))))
     elif dice.percent(60) and body != "pickup":
         x, z = shape.roof_rear * length + 0.12, roof[4] * height
-        fin = np.array(
-            [[0, 0.025, -0.02], [0, -0.025, -0.02], [0.2, 0.0, -0.02], [0, 0, 0.06]]
-        ) + (x, 0, z)
+        fin = np.array([[0, 0.025, -0.02], [0, -0.025, -0.02], [0.2, 0.0, -0.02], [0, 0, 0.06]]) + (
+            x,
+            0,
+            z,
+        )
         faces = fin[[[0, 3, 2], [1, 2, 3], [0, 1, 3]]]
         parts.append(triangles(faces, plain(cls, tint, 0.3)))
     return parts
@@ -339,7 +339,9 @@ def _end_x(
 ) -> np.ndarray:
     """The skin's x at an end: corners stand back, and so do the lip and what is above the lamps."""
     share = z / size[2]
-    back = np.interp(share, (0.1, 0.22, 0.34, 0.46, 0.62, 0.72), (0.012, 0.0, 0.0, 0.006, 0.014, 0.02))
+    back = np.interp(
+        share, (0.1, 0.22, 0.34, 0.46, 0.62, 0.72), (0.012, 0.0, 0.0, 0.006, 0.014, 0.02)
+    )
     return (0.5 - back - bulge * (y / half) ** 2) * size[0]
 
 

@@ -57,7 +57,9 @@ def truck(kind: str, size: Size, seed: int, detail: int, cls: int) -> Mesh:
     behind = front - cab_long - 0.12
     frame = plain(cls, DARK)
     parts.append(
-        box((rear + 0.05, -half * 0.45, deck * 0.62), (front - 0.4, half * 0.45, deck - 0.02), frame)
+        box(
+            (rear + 0.05, -half * 0.45, deck * 0.62), (front - 0.4, half * 0.45, deck - 0.02), frame
+        )
     )
     if kind == "truck.box":
         parts += _cargo_box(rear, behind, half, deck, height, seed, detail, cls, dice)
@@ -106,7 +108,9 @@ def cab(
 
     screen_top = top - 0.30
     z0 = belt + 0.03
-    wind = end_panel((-half * 0.92, z0), (half * 0.92, screen_top), at(z0), 1, glass(cls), at(screen_top))
+    wind = end_panel(
+        (-half * 0.92, z0), (half * 0.92, screen_top), at(z0), 1, glass(cls), at(screen_top)
+    )
     parts.append(wind)
     door = back + long * 0.30
     parts.append(
@@ -120,7 +124,9 @@ def cab(
     x = front + _GAP
     grille = plain(cls, BLACK, 0.1)
     parts.append(end_panel((-half * 0.62, low + 0.42), (half * 0.62, belt - 0.12), x, 1, grille))
-    parts.append(end_panel((-half * 0.98, low + 0.13), (half * 0.98, low + 0.36), x, 1, plain(cls, DARK)))
+    parts.append(
+        end_panel((-half * 0.98, low + 0.13), (half * 0.98, low + 0.36), x, 1, plain(cls, DARK))
+    )
     for side in (1, -1):
         y0, y1 = sorted((side * half * 0.62, side * half * 0.93))
         parts.append(end_panel((y0, low + 0.17), (y1, low + 0.32), x + _GAP, 1, lamp(cls)))
@@ -131,12 +137,18 @@ def cab(
             bar = Finish(materials.METAL, (0.3, 0.3, 0.31), cls, (0.8,))
             parts.append(end_panel((-half * 0.58, z), (half * 0.58, z + 0.035), x + _GAP, 1, bar))
         # Steps, sun visor, wipers' strip.
-        parts.append(end_panel((-half * 0.92, belt - 0.06), (half * 0.92, belt + 0.02), x, 1, grille))
+        parts.append(
+            end_panel((-half * 0.92, belt - 0.06), (half * 0.92, belt + 0.02), x, 1, grille)
+        )
         parts.append(
             box((at(screen_top) - 0.02, -half * 0.9, screen_top), (at(screen_top) + 0.16, half * 0.9,
                 screen_top + 0.05), plain(cls, DARK))
         )  # fmt: skip
-    arm = box((front - 0.12, half * 0.99, belt + 0.25), (front + 0.0, half / 0.97, belt + 0.85), plain(cls, BLACK))
+    arm = box(
+        (front - 0.12, half * 0.99, belt + 0.25),
+        (front + 0.0, half / 0.97, belt + 0.85),
+        plain(cls, BLACK),
+    )
     parts.append(both_sides(arm))
     return join(parts)
 
@@ -162,7 +174,9 @@ def _cargo_box(
         a, b = rear + (front - rear) * 0.08, rear + (front - rear) * dice.between(60, 92) / 100
         lean = dice.between(0, 60) / 100 * (z1 - z0)
         parts.append(
-            side_panel([(a, z0), (b, z0), (b - lean, z1), (a, z1)], half + _GAP, plain(cls, sign, 0.2))
+            side_panel(
+                [(a, z0), (b, z0), (b - lean, z1), (a, z1)], half + _GAP, plain(cls, sign, 0.2)
+            )
         )
     if detail == NEAR:
         bar = Finish(materials.METAL, (0.34, 0.34, 0.35), cls, (0.3,))
@@ -190,7 +204,9 @@ def _flatbed(
     wall = 0.42 * min(1.0, (top - deck) / 1.6)
     parts = [box((rear, -half * 0.94, deck), (front, half * 0.94, deck + 0.09), wood)]
     parts.append(both_sides(box((rear, half * 0.945, deck), (front, half, deck + wall), steel)))
-    parts.append(box((rear, -half * 0.94, deck + 0.095), (rear + 0.05, half * 0.94, deck + wall), steel))
+    parts.append(
+        box((rear, -half * 0.94, deck + 0.095), (rear + 0.05, half * 0.94, deck + wall), steel)
+    )
     head = deck + 0.55 * (top - deck)
     parts.append(box((front - 0.07, -half * 0.94, deck + 0.095), (front, half * 0.94, head), steel))
     if detail != FAR:
@@ -235,7 +251,9 @@ def _tractor_rear(
     dark = plain(cls, DARK)
     mid = (rear + front) / 2
     parts = [cylinder(half * 0.5, deck, deck + 0.09, 12, dark, at=(rear + 0.3 * (front - rear), 0))]
-    parts.append(both_sides(box((rear + 0.02, half * 0.55, deck), (mid, half * 0.97, deck + 0.05), dark)))
+    parts.append(
+        both_sides(box((rear + 0.02, half * 0.55, deck), (mid, half * 0.97, deck + 0.05), dark))
+    )
     if detail != FAR:
         tank = Finish(materials.METAL, (0.36, 0.36, 0.37), cls, (0.8,))
         tanks = box((mid + 0.35, half * 0.5, deck * 0.42), (front, half * 0.95, deck - 0.08), tank)
@@ -245,16 +263,22 @@ def _tractor_rear(
     return parts
 
 
-def _rear_end(rear: float, half: float, deck: float, seed: int, detail: int, cls: int) -> list[Mesh]:
+def _rear_end(
+    rear: float, half: float, deck: float, seed: int, detail: int, cls: int
+) -> list[Mesh]:
     """Lamps, plate and the bar that keeps cars from driving under."""
     if detail == FAR:
         return []
     low = deck * 0.42
     bar = plain(cls, GREY, 0.1)
     parts = [box((rear + 0.05, -half * 0.92, low), (rear + 0.13, half * 0.92, low + 0.12), bar)]
-    block = box((rear + 0.02, half * 0.66, low + 0.16), (rear + 0.1, half * 0.94, low + 0.32), tail(cls))
+    block = box(
+        (rear + 0.02, half * 0.66, low + 0.16), (rear + 0.1, half * 0.94, low + 0.32), tail(cls)
+    )
     parts.append(both_sides(block))
-    parts.append(box((rear + 0.08, -0.3, low + 0.125), (rear + 0.12, 0.3, deck * 0.62 - 0.004), bar))
+    parts.append(
+        box((rear + 0.08, -0.3, low + 0.125), (rear + 0.12, 0.3, deck * 0.62 - 0.004), bar)
+    )
     parts.append(plate(rear + 0.08, low + 0.15, 0.26, 0.11, -1, seed, cls))
     return parts
 
@@ -269,9 +293,19 @@ def trailer(size: Size, seed: int, detail: int, cls: int) -> Mesh:
     bar = min(0.9, 0.12 * length)
     parts = _cargo_box(rear, front - bar, half, deck, height, seed, detail, cls, dice)
     dark = plain(cls, DARK)
-    parts.append(box((rear + 0.1, -half * 0.4, deck * 0.65), (front - bar - 0.2, half * 0.4, deck - 0.02), dark))
+    parts.append(
+        box(
+            (rear + 0.1, -half * 0.4, deck * 0.65),
+            (front - bar - 0.2, half * 0.4, deck - 0.02),
+            dark,
+        )
+    )
     parts.append(box((front - bar - 0.2, -0.08, deck * 0.62), (front, 0.08, deck * 0.8), dark))
-    legs = box((front - bar - 0.75, half * 0.42, 0.02), (front - bar - 0.62, half * 0.55, deck - 0.03), dark)
+    legs = box(
+        (front - bar - 0.75, half * 0.42, 0.02),
+        (front - bar - 0.62, half * 0.55, deck - 0.03),
+        dark,
+    )
     parts.append(both_sides(legs))
     for x in (-0.3 * length + 1.15 * radius, -0.3 * length - 1.15 * radius):
         for side in (1, -1):
@@ -356,8 +390,12 @@ def _bus_details(
             parts.append(side_panel(ring, half + 1.6 * _GAP, frame))
     unit = plain(cls, (0.4, 0.4, 0.4))
     box_low = (rear + 0.25 * length, -half * 0.6, height - 0.03)
-    parts.append(box(box_low, (rear + 0.5 * length, half * 0.6, height + 0.16), unit, skip=("bottom",)))
-    arm = box((front - 0.1, half * 0.98, upper - 0.75), (front + 0.05, half / 0.965, upper - 0.3), frame)
+    parts.append(
+        box(box_low, (rear + 0.5 * length, half * 0.6, height + 0.16), unit, skip=("bottom",))
+    )
+    arm = box(
+        (front - 0.1, half * 0.98, upper - 0.75), (front + 0.05, half / 0.965, upper - 0.3), frame
+    )
     parts.append(both_sides(arm))
     return parts
 
@@ -383,7 +421,11 @@ def _bus_ends(
     wide, x = half * 0.93, front + _GAP
     black = plain(cls, BLACK, 0.1)
     parts = [end_panel((-wide, belt - 0.12 * height), (wide, upper - 0.02), x, 1, glass(cls, 0.6))]
-    parts.append(end_panel((-wide * 0.9, belt + 0.08), (wide * 0.9, upper - 0.1), rear - _GAP, -1, glass(cls)))
+    parts.append(
+        end_panel(
+            (-wide * 0.9, belt + 0.08), (wide * 0.9, upper - 0.1), rear - _GAP, -1, glass(cls)
+        )
+    )
     slope = 0.12 / (height - 0.17 - upper)
 
     def at(z: float) -> float:
@@ -396,11 +438,15 @@ def _bus_ends(
         m0, m1 = z0 + 0.25 * (z1 - z0), z0 + 0.75 * (z1 - z0)
         for a, b in ((-0.66, -0.52), (-0.42, 0.05), (0.12, 0.60)):
             lift = _GAP
-            parts.append(end_panel((a * wide, m0), (b * wide, m1), at(m0) + lift, 1, amber, at(m1) + lift))
+            parts.append(
+                end_panel((a * wide, m0), (b * wide, m1), at(m0) + lift, 1, amber, at(m1) + lift)
+            )
         bumper = plain(cls, DARK)
         parts.append(end_panel((-wide, low + 0.02), (wide, low + 0.2), x, 1, bumper))
         parts.append(end_panel((-wide, low + 0.02), (wide, low + 0.2), rear - _GAP, -1, bumper))
-        parts.append(end_panel((-wide * 0.7, low + 0.45), (wide * 0.7, belt - 0.1), rear - _GAP, -1, black))
+        parts.append(
+            end_panel((-wide * 0.7, low + 0.45), (wide * 0.7, belt - 0.1), rear - _GAP, -1, black)
+        )
         for side in (1, -1):
             y0, y1 = sorted((side * wide * 0.66, side * wide * 0.97))
             parts.append(end_panel((y0, low + 0.26), (y1, low + 0.40), x, 1, lamp(cls)))

@@ -144,7 +144,9 @@ def is_far(detail: int) -> bool:
 def slab(profile: list[tuple[float, float]], half: float, finish: Finish) -> Mesh:
     """A convex side view (x, z), counter-clockwise with x to the right, as wide as 2 ``half``."""
     ring = np.asarray(profile, np.float64)
-    sides = [np.column_stack([ring[:, 0], np.full(len(ring), y), ring[:, 1]]) for y in (half, -half)]
+    sides = [
+        np.column_stack([ring[:, 0], np.full(len(ring), y), ring[:, 1]]) for y in (half, -half)
+    ]
     return loft(np.stack(sides), finish, smooth=False)
 
 
@@ -165,4 +167,6 @@ def end_panel(
     """A panel that looks along ``sign`` * x, from (y, z) to (y, z); it may lean."""
     top_x = x if top_x is None else top_x
     y0, y1 = (low[0], high[0]) if sign > 0 else (high[0], low[0])
-    return quad((x, y0, low[1]), (x, y1, low[1]), (top_x, y1, high[1]), (top_x, y0, high[1]), finish)
+    return quad(
+        (x, y0, low[1]), (x, y1, low[1]), (top_x, y1, high[1]), (top_x, y0, high[1]), finish
+    )

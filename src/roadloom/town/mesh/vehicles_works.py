@@ -58,7 +58,13 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
     track = replace_y(slab(ring, half * 0.16, rubber), half * 0.84)
     parts = [both_sides(track)]
     mid = (rear + track_end) / 2
-    parts.append(box((rear + 0.3, -half * 0.67, 0.3 * track_high), (track_end - 0.3, half * 0.67, track_high * 0.9), dark))
+    parts.append(
+        box(
+            (rear + 0.3, -half * 0.67, 0.3 * track_high),
+            (track_end - 0.3, half * 0.67, track_high * 0.9),
+            dark,
+        )
+    )
     parts.append(cylinder(half * 0.5, track_high * 0.9, track_high * 1.12, 12, dark, at=(mid, 0)))
     if detail != FAR:
         hub = Finish(materials.METAL, (0.2, 0.19, 0.17), cls, (0.1,))
@@ -67,9 +73,15 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
             points = [(x + a, 0.5 * track_high + b) for a, b in disc]
             parts.append(side_panel(points, half + 0.006, hub))
     z0, z1 = track_high * 1.12, 0.60 * height
-    house = box((rear + 0.02 * length, -half * 0.88, z0), (track_end - 0.10 * length, half * 0.88, z1), paint)
+    house = box(
+        (rear + 0.02 * length, -half * 0.88, z0),
+        (track_end - 0.10 * length, half * 0.88, z1),
+        paint,
+    )
     parts.append(painted(house, tint, style))
-    tail = box((rear, -half * 0.86, z0 + 0.05), (rear + 0.02 * length, half * 0.86, z1 * 0.93), dark)
+    tail = box(
+        (rear, -half * 0.86, z0 + 0.05), (rear + 0.02 * length, half * 0.86, z1 * 0.93), dark
+    )
     parts.append(tail)
     # The cab stands at the left front.
     a, b = track_end - 0.24 * length, track_end - 0.04 * length
@@ -77,22 +89,45 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
                   (a, height)], half * 0.21, paint)  # fmt: skip
     parts.append(painted(replace_y(shell, half * 0.64), tint, style))
     z2 = z0 + 0.40 * (height - z0)
-    pane = [(a + 0.06, z2), (b - 0.05, z2), (b - 0.03 * length - 0.05, height - 0.12), (a + 0.06, height - 0.12)]
+    pane = [
+        (a + 0.06, z2),
+        (b - 0.05, z2),
+        (b - 0.03 * length - 0.05, height - 0.12),
+        (a + 0.06, height - 0.12),
+    ]
     window = replace_y(side_panel(pane, half * 0.21 + 0.006, glass(cls)), half * 0.64)
     parts.append(window)
     lean = 0.06 * length
     y0, y1 = half * 0.47, half * 0.81
     base, tip = z0 + 0.47 * (height - z0), height - 0.08
     share = (tip - base) / (0.55 * (height - z0))
-    front = np.array([(b + 0.006, y0, base), (b + 0.006, y1, base), (b - lean * share + 0.006, y1, tip), (b - lean * share + 0.006, y0, tip)])
+    front = np.array(
+        [
+            (b + 0.006, y0, base),
+            (b + 0.006, y1, base),
+            (b - lean * share + 0.006, y1, tip),
+            (b - lean * share + 0.006, y0, tip),
+        ]
+    )
     parts.append(_ring(front, glass(cls)))
     # Boom, arm and bucket to the right of the cab.
     y = half * 0.10
     boom_foot = (track_end - 0.20 * length, z1 * 0.85)
-    knee, tip_at = (track_end + 0.02 * length, 0.93 * height), (length / 2 - 0.09 * length, 0.78 * height)
-    boom = _beam([(*boom_foot, 0.055 * height), (*knee, 0.075 * height), (*tip_at, 0.04 * height)], half * 0.13, paint)
+    knee, tip_at = (
+        (track_end + 0.02 * length, 0.93 * height),
+        (length / 2 - 0.09 * length, 0.78 * height),
+    )
+    boom = _beam(
+        [(*boom_foot, 0.055 * height), (*knee, 0.075 * height), (*tip_at, 0.04 * height)],
+        half * 0.13,
+        paint,
+    )
     stick_end = (length / 2 - 0.15 * length, 0.17 * height)
-    stick = _beam([(tip_at[0] + 0.02, tip_at[1] + 0.07 * height, 0.05 * height), (*stick_end, 0.03 * height)], half * 0.10, paint)
+    stick = _beam(
+        [(tip_at[0] + 0.02, tip_at[1] + 0.07 * height, 0.05 * height), (*stick_end, 0.03 * height)],
+        half * 0.10,
+        paint,
+    )
     bucket = slab(
         [(stick_end[0] - 0.09 * length, 0.02), (stick_end[0] + 0.02 * length, 0.0), (length / 2, 0.08 * height),
          (length / 2 - 0.03 * length, 0.20 * height), (stick_end[0] - 0.04 * length, 0.19 * height)],
@@ -102,7 +137,14 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
         parts.append(replace_y(mesh, -y))
     if detail != FAR:
         rod = Finish(materials.METAL, (0.4, 0.4, 0.4), cls, (0.9,))
-        ram = _beam([(boom_foot[0] + 0.13 * length, z1 * 0.7, 0.02 * height), (knee[0] + 0.03 * length, 0.83 * height, 0.015 * height)], half * 0.19, rod)
+        ram = _beam(
+            [
+                (boom_foot[0] + 0.13 * length, z1 * 0.7, 0.02 * height),
+                (knee[0] + 0.03 * length, 0.83 * height, 0.015 * height),
+            ],
+            half * 0.19,
+            rod,
+        )
         parts.append(replace_y(ram, -y))
     return join(parts)
 
@@ -131,27 +173,81 @@ def roller(size: Size, seed: int, detail: int, cls: int) -> Mesh:
     around = circle((18, 12, 8)[detail], 0.5)
 
     def ring(r: float, y: float) -> np.ndarray:
-        return np.column_stack([front - radius - around[:, 0] * r, np.full(len(around), y), radius + around[:, 1] * r])
+        return np.column_stack(
+            [front - radius - around[:, 0] * r, np.full(len(around), y), radius + around[:, 1] * r]
+        )
 
     drum_half = half * 0.86
-    rings = [ring(radius * 0.8, -drum_half * 0.93), ring(radius, -drum_half), ring(radius, drum_half), ring(radius * 0.8, drum_half * 0.93)]
+    rings = [
+        ring(radius * 0.8, -drum_half * 0.93),
+        ring(radius, -drum_half),
+        ring(radius, drum_half),
+        ring(radius * 0.8, drum_half * 0.93),
+    ]
     parts = [loft(np.stack(rings), steel)]
-    frame = slab([(front - 2.5 * radius, radius * 0.8), (front - 0.5 * radius, radius * 0.8), (front - 0.5 * radius, radius * 1.25), (front - 2.5 * radius, radius * 1.5)], half * 0.05, paint)
+    frame = slab(
+        [
+            (front - 2.5 * radius, radius * 0.8),
+            (front - 0.5 * radius, radius * 0.8),
+            (front - 0.5 * radius, radius * 1.25),
+            (front - 2.5 * radius, radius * 1.5),
+        ],
+        half * 0.05,
+        paint,
+    )
     parts.append(both_sides(replace_y(painted(frame, tint, style), half * 0.95)))
-    parts.append(painted(box((front - 2.5 * radius, -half * 0.88, radius * 0.7), (front - 2.05 * radius, half * 0.88, radius * 1.6), paint), tint, style))
+    parts.append(
+        painted(
+            box(
+                (front - 2.5 * radius, -half * 0.88, radius * 0.7),
+                (front - 2.05 * radius, half * 0.88, radius * 1.6),
+                paint,
+            ),
+            tint,
+            style,
+        )
+    )
     body_top = 0.56 * height
-    hood = slab([(rear, radius * 1.0), (rear + 0.1, radius * 0.7), (front - 2.55 * radius, radius * 0.7), (front - 2.55 * radius, body_top * 0.8), (rear + 0.35 * length, body_top), (rear + 0.05, body_top * 0.95)], half * 0.62, paint)
+    hood = slab(
+        [
+            (rear, radius * 1.0),
+            (rear + 0.1, radius * 0.7),
+            (front - 2.55 * radius, radius * 0.7),
+            (front - 2.55 * radius, body_top * 0.8),
+            (rear + 0.35 * length, body_top),
+            (rear + 0.05, body_top * 0.95),
+        ],
+        half * 0.62,
+        paint,
+    )
     parts.append(painted(hood, tint, style))
     for side in (1, -1):
-        parts.append(wheel(rear + 1.1 * radius, radius * 1.02, side * half * 0.64, side * half, detail, cls))
+        parts.append(
+            wheel(rear + 1.1 * radius, radius * 1.02, side * half * 0.64, side * half, detail, cls)
+        )
     post = Finish(materials.PLAIN, BLACK, cls)
     a, b = rear + 0.22 * length, front - 2.7 * radius
     for x in (a, b - 0.08):
-        parts.append(both_sides(box((x, half * 0.52, body_top * 0.7), (x + 0.07, half * 0.58, height - 0.09), post)))
+        parts.append(
+            both_sides(
+                box((x, half * 0.52, body_top * 0.7), (x + 0.07, half * 0.58, height - 0.09), post)
+            )
+        )
     roof = box((a - 0.15, -half * 0.72, height - 0.09), (b + 0.15, half * 0.72, height), paint)
     parts.append(painted(roof, tint, style))
     seat = box((a + 0.25, -0.25, body_top), (a + 0.7, 0.25, body_top + 0.12), dark)
-    parts += [seat, box((a + 0.25, -0.25, body_top + 0.12), (a + 0.37, 0.25, body_top + 0.55), dark)]
+    parts += [
+        seat,
+        box((a + 0.25, -0.25, body_top + 0.12), (a + 0.37, 0.25, body_top + 0.55), dark),
+    ]
     if detail != FAR:
-        parts.append(both_sides(box((b - 0.05, half * 0.4, body_top * 0.8), (b + 0.04, half * 0.5, body_top * 0.9), lamp(cls))))
+        parts.append(
+            both_sides(
+                box(
+                    (b - 0.05, half * 0.4, body_top * 0.8),
+                    (b + 0.04, half * 0.5, body_top * 0.9),
+                    lamp(cls),
+                )
+            )
+        )
     return join(parts)

@@ -1,0 +1,376 @@
+"""Bicycles and motorcycles, alone or with their riders."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from roadloom.scene.classes import class_id
+from roadloom.town.dice import Dice
+from roadloom.town.kinds import FLOOR_M, KINDS
+from roadloom.town.mesh import materials
+from roadloom.town.mesh.build import FAR, NEAR, PHASES
+from roadloom.town.mesh.mesh import Mesh, join
+from roadloom.town.mesh.people_figure import (
+    ANKLE_M,
+    HEAD_M,
+    NECK_M,
+    Stance,
+    figure,
+    look_of,
+)
+from roadloom.town.mesh.people_wheels import spoked_wheel
+from roadloom.town.mesh.solids import Finish, box, ellipsoid, fitted, loft, tube
+from roadloom.town.mesh.vehicles_parts import BLACK, both_sides, paint_tint, plain, tint_of, wheel
+
+Size = tuple[float, float, float]
+_FRAMES = (
+    tint_of(24, 25, 28), tint_of(150, 26, 26), tint_of(28, 70, 130), tint_of(40, 110, 90),
+    tint_of(186, 186, 182), tint_of(120, 122, 124), tint_of(206, 148, 32),
+)  # fmt: skip
+
+
+def build(kind: str, size: Size, seed: int, detail: int, shape: tuple[int, ...]) -> Mesh:
+    """The mesh in its own frame, bounds exact; ``shape[0]`` is the phase of a cyclist's pedals."""
+    cls = class_id(KINDS[kind].cls)
+    phase = shape[0] % PHASES if shape else 0
+    ridden = kind in ("cyclist", "motorcyclist")
+    motor = kind.startswith("motor")
+    # A ridden one is as tall as its rider; the machine itself is not.
+    tall = size[2] * (0.60 if not motor else 0.72) if ridden else size[2]
+    machine = (size[0], size[1], tall)
+    if motor:
+        parts = _motorcycle(machine, seed, detail, cls)
+        if ridden:
+            parts.append(_motor_rider(machine, size[2], seed, detail))
+    else:
+        parts = _bicycle(machine, seed, detail, cls, phase)
+        if ridden:
+            parts.append(_rider(machine, size[2], seed, detail, phase))
+    return fitted(join(parts), size, FLOOR_M)
+
+
+def _frame_points(size: Size) -> dict[str, np.ndarray]:
+    """Places of a bicycle's frame; y = 0."""
+    length, _, height = size
+    radius = min(0.335 * height / 1.08, 0.2 * length)
+    s = height / 1.08
+    rear = np.array([-length / 2 + radius, 0.0, radius])
+    front = np.array([length / 2 - radius, 0.0, radius])
+    base = front[0] - rear[0]
+    return {
+        "radius": np.array(radius),
+        "rear": rear,
+        "front": front,
+        "crank": rear + (0.42 * base, 0.0, -0.05 * s),
+        "seat": np.array([rear[0] + 0.24 * base, 0.0, 0.90 * s]),
+        "top": np.array([rear[0] + 0.27 * base, 0.0, 0.80 * s]),
+        "head": np.array([rear[0] + 0.84 * base, 0.0, 0.86 * s]),
+        "low_head": np.array([rear[0] + 0.865 * base, 0.0, 0.70 * s]),
+        "bars": np.array([rear[0] + 0.80 * base, 0.0, 1.03 * s]),
+    }
+
+
+def _pedals(points: dict[str, np.ndarray], size: Size, phase: int) -> np.ndarray:
+    """Both pedals, left and right."""
+    angle = -2 * np.pi * phase / PHASES
+    reach = 0.17 * size[2] / 1.08
+    out = min(0.13, 0.3 * size[1])
+    return np.array(
+        [points["crank"] + (s * reach * np.cos(angle), s * out, s * reach * np.sin(angle))
+         for s in (1, -1)]
+    )  # fmt: skip
+
+
+def _bicycle(size: Size, seed: int, detail: int, cls: int, phase: int) -> list[Mesh]:
+    dice = Dice(seed, 91)
+    p = _frame_points(size)
+    radius, half = float(p["radius"]), size[1] / 2
+    paint = Finish(materials.METAL, dice.pick(_FRAMES), cls, (0.35,))
+    dark = plain(cls, BLACK, 0.1)
+    sides = (6, 5, 4)[detail]
+    t = 0.018
+    parts: list[Mesh] = []
+    for at in (p["rear"], p["front"]):
+        parts += spoked_wheel(at[0], 0.0, radius, detail, cls, 0.045, phase)
+    step_through = dice.percent(40)
+    upper = p["top"] * 0.55 + p["crank"] * 0.45 if step_through else p["top"]
+    for a, b, r in (
+        (p["crank"], p["top"], t), (p["low_head"], p["crank"], t * 1.15),
+        (p["head"], upper, t), (p["low_head"], p["head"], t * 1.1), (p["head"], p["bars"], t * 0.8),
+    ):  # fmt: skip
+        parts.append(tube([a, b], (r, r), sides, paint))
+    parts.append(tube([p["top"], p["seat"] - (0, 0, 0.03)], (t * 0.8, t * 0.8), sides, dark))
+    for side in (1, -1):
+        w = np.array([0.0, side * 0.055, 0.0])
+        parts.append(
+            tube(
+                [p["low_head"], p["low_head"] + w - (0, 0, 0.03), p["front"] + w],
+                (t * 0.8,) * 3,
+                sides,
+                paint,
+            )
+        )
+        if detail != FAR:
+            parts.append(tube([p["crank"] + w * 0.6, p["rear"] + w], (t * 0.6,) * 2, sides, paint))
+            parts.append(tube([p["top"] + w * 0.3, p["rear"] + w], (t * 0.55,) * 2, sides, paint))
+    # Handlebar, grips swept back.
+    a = p["bars"]
+    bend = a + (-0.03, 0.55 * half, 0.01)
+    grip = a + (-0.13, half - 0.012, -0.01)
+    line = [grip, bend, a, bend * (1, -1, 1), grip * (1, -1, 1)]
+    parts.append(tube(line, (0.014,) * 5, sides, dark))
+    saddle = np.array(
+        [(-0.13, 0.075, -0.02, 0.01), (-0.02, 0.065, -0.03, 0.012), (0.13, 0.022, -0.02, 0.005)]
+    )
+    rings = [[(x, w, lo), (x, w, hi), (x, -w, hi), (x, -w, lo)] for x, w, lo, hi in saddle]
+    parts.append(loft(p["seat"] + np.array(rings), dark, smooth=False))
+    if detail == FAR:
+        return parts
+    for pedal, side in zip(_pedals(p, size, phase), (1, -1), strict=True):
+        y = side * 0.06
+        arm = [p["crank"] + (0, y, 0), pedal * (1, 0, 1) + (0, y, 0)]
+        parts.append(tube(arm, (0.013, 0.011), 4, paint))
+        parts.append(box(pedal - (0.045, 0.035, 0.01), pedal + (0.045, 0.035, 0.01), dark))
+    parts += _fittings(p, radius, detail, cls, dice)
+    return parts
+
+
+def _fittings(
+    p: dict[str, np.ndarray], radius: float, detail: int, cls: int, dice: Dice
+) -> list[Mesh]:
+    """Lamps; sometimes a rack, a basket, mudguards."""
+    dark = plain(cls, BLACK, 0.1)
+    parts = []
+    front = p["head"] + (0.07, 0.0, 0.02)
+    parts.append(
+        box(
+            front - (0.02, 0.03, 0.03),
+            front + (0.03, 0.03, 0.03),
+            Finish(materials.HEADLAMP, (0.5, 0.5, 0.5), cls),
+        )
+    )
+    red = Finish(materials.TAILLAMP, (0.33, 0.012, 0.012), cls)
+    rear = p["rear"] + (-0.10, 0.0, radius + 0.06)
+    if dice.percent(60):
+        parts.append(
+            box(
+                p["rear"] + (-0.14, -0.06, radius + 0.04),
+                p["rear"] + (0.22, 0.06, radius + 0.055),
+                dark,
+            )
+        )
+        parts.append(box(rear - (0.06, 0.03, 0.01), rear + (-0.042, 0.03, 0.03), red))
+    if dice.percent(35):
+        low = p["front"] * (1, 0, 0) + (-0.12, -0.16, p["bars"][2] - 0.26)
+        wire = Finish(materials.MESHWORK, (0.03, 0.03, 0.03), cls)
+        parts.append(box(low, low + (0.26, 0.32, 0.20), wire))
+    if detail == NEAR and dice.percent(60):
+        for at, a, b in ((p["rear"], 0.5, 3.0), (p["front"], 0.9, 2.7)):
+            angle = np.linspace(a, b, 7)
+            r = radius + 0.022
+            line = np.column_stack(
+                [at[0] + r * np.cos(angle), np.zeros(7), at[2] + r * np.sin(angle)]
+            )
+            rings = [
+                [(x, 0.026, z), (x, 0.026, z + 0.006), (x, -0.026, z + 0.006), (x, -0.026, z)]
+                for x, _, z in line[::-1]
+            ]
+            parts.append(loft(np.array(rings), dark, smooth=False))
+    return parts
+
+
+def _rider(size: Size, height: float, seed: int, detail: int, phase: int) -> Mesh:
+    cls = class_id("human.rider.bicycle")
+    p = _frame_points(size)
+    dice = Dice(seed, 92)
+    look = look_of(seed)
+    look = look._replace(
+        lower="trousers" if look.lower in ("skirt", "coat") else look.lower,
+        hat="helmet" if dice.percent(55) else "",
+        hat_tint=dice.pick(_FRAMES),
+        bag="backpack" if dice.percent(40) else "",
+    )
+    k = min(height / 1.82, size[0] / 1.72)
+    pelvis = p["seat"] + (0.015, 0.0, 0.075 * k)
+    crown = height
+    neck = np.array([pelvis[0] + 0.24 * k, 0.0, crown - (HEAD_M + NECK_M) * k])
+    # The trunk keeps its length: lean forward until it fits.
+    rise = neck[2] - pelvis[2]
+    trunk = 0.56 * k
+    neck[0] = pelvis[0] + np.sqrt(max(trunk**2 - rise**2, (0.12 * k) ** 2))
+    grip = p["bars"] + (-0.11, 0.0, 0.02)
+    hands = np.array([grip + (0.0, s * (size[1] / 2 - 0.055), 0.0) for s in (1, -1)])
+    tilt = 0.15
+    ankles = np.array(
+        [
+            q + (-0.075 * k, -0.02 * s, (ANKLE_M + 0.012) * k)
+            for q, s in zip(_pedals(p, size, phase), (1, -1), strict=True)
+        ]
+    )
+    return figure(Stance(pelvis, neck, hands, ankles, (tilt, tilt), crown), look, k, detail, cls)
+
+
+def _motorcycle(size: Size, seed: int, detail: int, cls: int) -> list[Mesh]:
+    dice = Dice(seed, 93)
+    length, width, height = size
+    half = width / 2
+    s = height / 1.2
+    radius = min(0.31 * s, 0.16 * length)
+    rear, front = -length / 2 + radius, length / 2 - radius
+    tint = paint_tint(dice)
+    paint = Finish(materials.PAINTWORK, tint, cls, (3.0, length, height, float(seed % 65536)))
+    dark, chrome = plain(cls, BLACK, 0.15), Finish(materials.METAL, (0.4, 0.4, 0.41), cls, (0.9,))
+    steel = Finish(materials.METAL, (0.16, 0.16, 0.165), cls, (0.4,))
+    sides = (8, 6, 4)[detail]
+    parts: list[Mesh] = []
+    for x, w in ((rear, 0.075), (front, 0.055)):
+        for side in (1, -1):
+            parts.append(wheel(x, radius, 0.0, side * w, detail, cls))
+    mid = (rear + front) / 2
+    parts.append(box((mid - 0.20 * s, -0.13, 0.20 * s), (mid + 0.22 * s, 0.13, 0.50 * s), steel))
+    if detail != FAR:
+        for i in range(3):
+            z = (0.34 + 0.05 * i) * s
+            parts.append(box((mid + 0.04 * s, -0.15, z), (mid + 0.24 * s, 0.15, z + 0.02), chrome))
+        pipe = [
+            (mid + 0.22 * s, -0.14, 0.40 * s),
+            (mid + 0.24 * s, -0.16, 0.20 * s),
+            (mid - 0.1 * s, -0.17, 0.17 * s),
+            (rear - 0.05, -0.17, 0.27 * s),
+        ]
+        parts.append(tube(pipe, (0.025, 0.025, 0.035, 0.05), 6, chrome))
+    tank = np.array(
+        [(-0.06, 0.07, 0.62, 0.74), (0.06, 0.13, 0.56, 0.82), (0.24, 0.14, 0.58, 0.85), (0.36, 0.07, 0.66, 0.80)]
+    ) * (s, 1, s, s)  # fmt: skip
+    parts.append(_hull(tank + (mid, 0, 0, 0), paint))
+    seat = np.array(
+        [(-0.62, 0.08, 0.70, 0.78), (-0.36, 0.12, 0.64, 0.74), (-0.05, 0.10, 0.62, 0.71)]
+    ) * (s, 1, s, s)
+    parts.append(_hull(seat + (mid, 0, 0, 0), dark))
+    cowl = np.array(
+        [(-0.70, 0.05, 0.70, 0.75), (-0.45, 0.10, 0.56, 0.68), (-0.12, 0.11, 0.44, 0.62)]
+    ) * (s, 1, s, s)
+    parts.append(_hull(cowl + (mid, 0, 0, 0), paint))
+    head = np.array([front - 0.30 * s, 0.0, 0.88 * s])
+    for side in (1, -1):
+        y = side * 0.085
+        parts.append(tube([(front, y, radius), head + (0, y, 0)], (0.026, 0.024), sides, chrome))
+        parts.append(
+            tube([(rear, y, radius), (mid - 0.15 * s, y, 0.34 * s)], (0.03, 0.035), sides, steel)
+        )
+    guard = np.array(
+        [(-0.22, 0.055, 0.10, 0.14), (0.0, 0.06, 0.335, 0.365), (0.20, 0.05, 0.22, 0.25)]
+    ) * (s, 1, s, s)
+    guard[:, 2:] = radius + np.array([(0.14, 0.16), (0.335, 0.36), (0.24, 0.26)]) * s
+    parts.append(_hull(guard + (front, 0, 0, 0), paint))
+    bend, grip = head + (-0.02, 0.6 * half, 0.10 * s), head + (-0.14 * s, half - 0.016, 0.06 * s)
+    line = [grip, bend, head + (0, 0, 0.05 * s), bend * (1, -1, 1), grip * (1, -1, 1)]
+    parts.append(tube(line, (0.016,) * 5, sides, dark))
+    lamp = Finish(materials.HEADLAMP, (0.5, 0.52, 0.55), cls)
+    parts.append(
+        ellipsoid(head + (0.10 * s, 0, -0.05 * s), (0.07, 0.09, 0.09), lamp, sides=sides, rings=4)
+    )
+    red = Finish(materials.TAILLAMP, (0.33, 0.012, 0.012), cls)
+    parts.append(box((mid - 0.74 * s, -0.06, 0.66 * s), (mid - 0.695 * s, 0.06, 0.71 * s), red))
+    if detail != FAR:
+        shield = head + (0.06 * s, 0, 0.04 * s)
+        ring = (
+            np.array(
+                [
+                    [(0.10, 0.12, 0), (0.085, 0.12, 0), (0.085, -0.12, 0), (0.10, -0.12, 0)],
+                    [
+                        (-0.04, 0.09, 0.24),
+                        (-0.055, 0.09, 0.24),
+                        (-0.055, -0.09, 0.24),
+                        (-0.04, -0.09, 0.24),
+                    ],
+                ]
+            )
+            * s
+        )
+        parts.append(
+            loft(
+                shield + ring[:, ::-1],
+                Finish(materials.GLASS, (0.03, 0.03, 0.03), cls, (0.5,)),
+                smooth=False,
+            )
+        )
+        parts.append(
+            both_sides(
+                tube(
+                    [grip * (1, 0.7, 1), grip * (1, 0.85, 1) + (0.03, 0, 0.13 * s)],
+                    (0.008, 0.008),
+                    4,
+                    dark,
+                )
+            )
+        )
+        parts.append(
+            both_sides(
+                box(
+                    grip * (1, 0.85, 1) + (0.02, -0.06, 0.13 * s),
+                    grip * (1, 0.85, 1) + (0.045, 0.045, 0.21 * s),
+                    dark,
+                )
+            )
+        )
+    return parts
+
+
+def _hull(rows: np.ndarray, finish: Finish) -> Mesh:
+    """A body along x from rows of x, half width, low and high; chamfered above."""
+    x, w, low, high = rows.T
+    z = np.stack([low, low + 0.6 * (high - low), high, high, low + 0.6 * (high - low), low], axis=1)
+    y = np.stack([0.8 * w, w, 0.6 * w, -0.6 * w, -w, -0.8 * w], axis=1)
+    rings = np.stack([np.broadcast_to(x[:, None], y.shape), y, z], axis=-1)
+    mesh = loft(rings, finish)
+    if finish.material == materials.PAINTWORK:
+        return replace(mesh, uv=mesh.corners[..., [0, 2]].astype(np.float32))
+    return mesh
+
+
+def _motor_rider(size: Size, height: float, seed: int, detail: int) -> Mesh:
+    cls = class_id("human.rider.motorcycle")
+    dice = Dice(seed, 94)
+    leather = dice.pick(
+        (tint_of(22, 22, 24), tint_of(40, 38, 36), tint_of(110, 24, 26), tint_of(34, 44, 70))
+    )
+    look = look_of(seed)._replace(
+        top=leather, legs=tint_of(24, 25, 30), shoes=tint_of(18, 18, 18), lower="trousers",
+        hat="", bag="", long_hair=False, slim=1.12,
+    )  # fmt: skip
+    length, width, tall = size
+    s = tall / 1.2
+    radius = min(0.31 * s, 0.16 * length)
+    k = min(height / 1.66, 1.1)
+    pelvis = np.array([-0.22 * s, 0.0, 0.72 * s + 0.09 * k])
+    crown = height
+    rise = crown - (HEAD_M * 1.2 + 0.05) * k - pelvis[2]
+    lean = np.sqrt(max((0.56 * k) ** 2 - rise**2, (0.10 * k) ** 2))
+    neck = pelvis + (lean, 0.0, rise)
+    front = length / 2 - radius
+    head = np.array([front - 0.30 * s, 0.0, 0.88 * s])
+    hands = np.array([head + (-0.17 * s, y * (width / 2 - 0.06), 0.08 * s) for y in (1, -1)])
+    ankles = np.array([(0.02 * s, y * 0.20, 0.32 * s) for y in (1, -1)])
+    stance = Stance(pelvis, neck, hands, ankles, (0.1, 0.1), crown - 0.015)
+    body = figure(stance, look, k, detail, cls)
+    middle = np.array([neck[0] + 0.045 * k, 0.0, crown - 0.145 * k])
+    shell = plain(cls, dice.pick(_FRAMES), 0.5)
+    helmet = ellipsoid(
+        middle,
+        np.array([0.155, 0.130, 0.145]) * k,
+        shell,
+        sides=(10, 8, 5)[detail],
+        rings=(7, 5, 4)[detail],
+    )
+    parts = [body, helmet]
+    if detail != FAR:
+        visor = ellipsoid(
+            middle + (0.045 * k, 0, 0.005),
+            np.array([0.122, 0.118, 0.06]) * k,
+            Finish(materials.GLASS, (0.02, 0.02, 0.02), cls, (0.9,)),
+            sides=10,
+            rings=4,
+        )
+        parts.append(visor)
+    return join(parts)
