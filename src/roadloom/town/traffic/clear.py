@@ -1,0 +1,90 @@
+"""Nobody touches anybody: footprints at every tenth of a second, from the true smooth tracks."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from roadloom.town.kinds import KINDS
+from roadloom.town.plan.types import Actor
+from roadloom.town.tracks import STEPS_PER_TICK, _smooth_along, on_path
+from roadloom.town.traffic.walkers import Obstacles
+
+EVERY_TICKS = 2
+SPARE_M = 0.02
+
+
+class Footprints(NamedTuple):
+    """Rectangles of all actors over time."""
+
+    at: np.ndarray
+    """Middles [m], [actor time 2]."""
+    heading: np.ndarray
+    half: np.ndarray
+    """[actor 2]"""
+
+
+def footprints(actors: list[Actor]) -> Footprints:
+    at, heading, half = [], [], []
+    for actor in actors:
+        along = _smooth_along(np.array(actor.along, np.float64) / 1e6)
+        along = along[:: STEPS_PER_TICK * EVERY_TICKS]
+        x, y, hx, hy = on_path(np.array(actor.path, np.float64) / 1000, along)
+        ahead = actor.size[0] / 1000 * KINDS[actor.kind].rear_permille / 1000
+        at.append(np.stack([x + ahead * hx, y + ahead * hy], axis=-1))
+        heading.append(np.stack([hx, hy], axis=-1))
+        half.append((actor.size[0] / 2000 + SPARE_M, actor.size[1] / 2000 + SPARE_M))
+    return Footprints(np.stack(at), np.stack(heading), np.array(half))
+
+
+def touch_standing(prints: Footprints, row: int, obstacles: Obstacles) -> bool:
+    """Whether an actor ever touches what stands."""
+    at, heading, half = prints.at[row], prints.heading[row], prints.half[row]
+    reach = float(half[0] + half[1])
+    low, high = at.min(axis=0) - reach, at.max(axis=0) + reach
+    edge = obstacles.reach[:, None]
+    near = ((obstacles.at + edge > low) & (obstacles.at - edge < high)).all(axis=1).nonzero()[0]
+    return any(
+        bool(
+            overlap(
+                at, heading, half, obstacles.at[k], obstacles.heading[k][None], obstacles.half[k]
+            ).any()
+        )
+        for k in near.tolist()
+    )
+
+
+def touching_pairs(prints: Footprints) -> list[tuple[int, int]]:
+    """Actors that touch at some time, (lower, higher row), rising."""
+    count = len(prints.at)
+    reach = np.sqrt((prints.half * prints.half).sum(axis=1))
+    found = []
+    for i in range(count):
+        d = prints.at[i + 1 :] - prints.at[i]
+        apart = d[..., 0] * d[..., 0] + d[..., 1] * d[..., 1]
+        limit = reach[i] + reach[i + 1 :]
+        near = (apart < (limit * limit)[:, None]).any(axis=1).nonzero()[0]
+        for j in (near + i + 1).tolist():
+            hit = overlap(
+                prints.at[i], prints.heading[i], prints.half[i],
+                prints.at[j], prints.heading[j], prints.half[j],
+            )  # fmt: skip
+            if bool(hit.any()):
+                found.append((i, j))
+    return found
+
+
+def overlap(
+    at: np.ndarray, heading: np.ndarray, half: np.ndarray,
+    other_at: np.ndarray, other_heading: np.ndarray, other_half: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Whether two rectangles overlap at each time, by separating axes."""
+    d = other_at - at
+    cos = np.abs(heading[:, 0] * other_heading[:, 0] + heading[:, 1] * other_heading[:, 1])
+    sin = np.abs(heading[:, 0] * other_heading[:, 1] - heading[:, 1] * other_heading[:, 0])
+    result = np.ones(len(d), bool)
+    for h, mine, theirs in ((heading, half, other_half), (other_heading, other_half, half)):
+        along = np.abs(d[:, 0] * h[:, 0] + d[:, 1] * h[:, 1])
+        across = np.abs(d[:, 1] * h[:, 0] - d[:, 0] * h[:, 1])
+        result &= along < mine[0] + theirs[0] * cos + theirs[1] * sin
+        result &= across < mine[1] + theirs[0] * sin + theirs[1] * cos
+    return result
