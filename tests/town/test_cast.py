@@ -1,4 +1,4 @@
-"""The caster: equal to the slow definition at any moment, exact to the micrometre, the same always."""
+"""The caster: equal to the slow definition at any moment, to a nanometre, and always the same."""
 
 import numpy as np
 import pytest
@@ -115,7 +115,7 @@ def test_no_block_of_rays_loses_a_mover(world):
 
 
 def test_no_ray_leaks_through_an_edge(world):
-    """From inside a house, exactly at points of its edges; without Embree's robust mode 6 % leak."""
+    """From inside a house, at points of its edges; without Embree's robust mode 6 % leak."""
     mesh = world.standing_mesh
     house = mesh.corners[mesh.owner == 0]
     rng = np.random.default_rng(9)

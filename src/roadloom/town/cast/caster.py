@@ -66,6 +66,7 @@ class Caster:
         self.world = world
         self._standing = _scene(world.standing_mesh.corners)
         self._bodies: dict[int, _Body] = {}
+        self._alone: dict[int, EmbreeScene] = {}
         self._ego: _Body | None = None
         self.kept: dict[object, np.ndarray] = {}
         """What sensors compute once for a world, by names of their own."""
@@ -147,7 +148,28 @@ class Caster:
         met: Bool[np.ndarray, " ray"] = (hit["primID"] != NOTHING) & facing
         return met
 
-    def _movers(self, rays: _Rays) -> list[tuple[int, int, _Body, float, float]]:
+    def meets(
+        self,
+        thing: int,
+        origins: Float[np.ndarray, "ray 3"],
+        directions: Float[np.ndarray, "ray 3"],
+        time_s: Float[np.ndarray, " ray"] | float,
+    ) -> Bool[np.ndarray, " ray"]:
+        """Which rays would meet one of ``World.things``, were it alone."""
+        rays, who = _rays(origins, directions, time_s), thing - self.world.standing
+        limit = np.full(len(rays.origins), 1e30, np.float32)
+        if who < 0:
+            start, along = rays.origins.astype(np.float32), rays.directions.astype(np.float32)
+            return _any(self._standing_thing(thing), start, along, limit)
+        for actor, _, body, begin, end in self._movers(rays, who):
+            rows, *rest = _picked(rays, self.world.tracks[actor], body, begin, end, limit)
+            if len(rows):
+                limit[rows[_any(body.scene, *rest)]] = -1
+        return limit < 0
+
+    def _movers(
+        self, rays: _Rays, only: int | None = None
+    ) -> list[tuple[int, int, _Body, float, float]]:
         """Actor, first row in the tables, body and span of time of all that may be met."""
         if not len(rays.origins):
             return []
@@ -155,7 +177,14 @@ class Caster:
         return [
             (i.actor, i.start, self._body(i.start, i.stop), i.begin_s, i.end_s)
             for i in self.world.instances(first, last)
+            if only is None or i.actor == only
         ]
+
+    def _standing_thing(self, thing: int) -> EmbreeScene:
+        if thing not in self._alone:
+            mesh = self.world.standing_mesh
+            self._alone[thing] = _scene(mesh.corners[mesh.owner == thing])
+        return self._alone[thing]
 
     def _body(self, start: int, stop: int) -> _Body:
         if start not in self._bodies:
