@@ -125,7 +125,14 @@ def _garage(
     if half > 0.5:
         gate = metal(dice.pick((srgb(168, 166, 160), srgb(84, 90, 94), srgb(120, 92, 72))), 0.1)
         flat.box((middle - half, front - 0.04, -SUNK_M), (middle + half, front, 2.15), gate, "db")
-    gap_decks(flat, footprint, Rect(min(x0, body.x0), max(x1, body.x1), body.y0, body.y1), APRON_M, -SUNK_M, slab)
+    gap_decks(
+        flat,
+        footprint,
+        Rect(min(x0, body.x0), max(x1, body.x1), body.y0, body.y1),
+        APRON_M,
+        -SUNK_M,
+        slab,
+    )
     for strip in (Rect(x0, x1, body.y0, rect.y0), Rect(x0, x1, rect.y1, body.y1)):
         deck(flat, strip, APRON_M, slab)
 
@@ -145,7 +152,12 @@ def _house_front(
     half, out, low = 1.15, footprint.y0 + 0.03, 2.75
     for side in (-1, 1):
         post = x + side * (half - 0.12)
-        flat.box((post - 0.06, out + 0.1, -SUNK_M), (post + 0.06, out + 0.22, low), plain(roofs.TRIM), "du")
+        flat.box(
+            (post - 0.06, out + 0.1, -SUNK_M),
+            (post + 0.06, out + 0.22, low),
+            plain(roofs.TRIM),
+            "du",
+        )
     flat.box((x - half, out, low), (x + half, body.y0, low + 0.14), plain(roofs.TRIM), "b")
     if kind == "gable":
         tile = roofs.tiles(srgb(96, 70, 60))
@@ -193,7 +205,12 @@ def _hall(size: Size, seed: int, detail: int) -> Flat:
     for i in range(3 if detail == NEAR else 1):
         x = -length / 2 + third * (i + 1)
         low = ridge - 0.35
-        flat.box((x - 0.6, middle - 0.5, low), (x + 0.6, middle + 0.5, height), metal(roofs.ZINC, 0.3), "d")
+        flat.box(
+            (x - 0.6, middle - 0.5, low),
+            (x + 0.6, middle + 0.5, height),
+            metal(roofs.ZINC, 0.3),
+            "d",
+        )
     if detail == FAR:
         return flat
     slab = Finish(materials.PAVEMENT, srgb(134, 132, 128), PAVED, (1.2, float(seed % 1000)))
@@ -209,7 +226,9 @@ def _hall_front(
     length, y = body.x1 - body.x0, body.y0
     gates = max(1, min(4, int(length / 7)))
     tall = min(4.2, top - 1.2)
-    colour = dice.pick((srgb(156, 150, 140), srgb(60, 84, 110), srgb(120, 62, 52), srgb(84, 96, 84)))
+    colour = dice.pick(
+        (srgb(156, 150, 140), srgb(60, 84, 110), srgb(120, 62, 52), srgb(84, 96, 84))
+    )
     frame, gate = metal(srgb(70, 74, 78), 0.1), metal(colour, 0.1)
     for i in range(gates):
         x = body.x0 + length * (i + 0.5) / gates
@@ -229,7 +248,12 @@ def _hall_front(
             )
     if dice.percent(60) and tall + 0.9 < top:
         out = footprint.y0 + 0.04
-        flat.box((body.x0 + 0.5, out, tall + 0.45), (body.x1 - 0.5, y, tall + 0.7), metal(roofs.ZINC), "b")
+        flat.box(
+            (body.x0 + 0.5, out, tall + 0.45),
+            (body.x1 - 0.5, y, tall + 0.7),
+            metal(roofs.ZINC),
+            "b",
+        )
     if top > tall + 1.9:
         wide = min(4.0, length / 4)
         board = plain(dice.pick(fronts.SIGN_TINTS), 0.1)

@@ -38,7 +38,13 @@ PLASTER = (
     srgb(198, 178, 120),
     srgb(154, 162, 146),
 )
-BRICK = (srgb(132, 78, 60), srgb(148, 96, 72), srgb(112, 70, 58), srgb(160, 128, 98), srgb(96, 72, 64))
+BRICK = (
+    srgb(132, 78, 60),
+    srgb(148, 96, 72),
+    srgb(112, 70, 58),
+    srgb(160, 128, 98),
+    srgb(96, 72, 64),
+)
 STONE = (srgb(178, 168, 148), srgb(160, 154, 142), srgb(190, 182, 164), srgb(150, 140, 124))
 CONCRETE = (srgb(150, 148, 144), srgb(170, 166, 158), srgb(132, 132, 132))
 CLADDING = (srgb(88, 98, 106), srgb(110, 118, 122), srgb(70, 82, 90), srgb(128, 128, 124))
@@ -74,7 +80,9 @@ def plan(
 ) -> Block:
     length, width, height = size
     storeys = max(1, shape[0] if shape else round(height / 3.2))
-    texture = dice.pick({"office": (4, 3, 2, 4, 1), "shop": (0, 1, 0, 2, 1)}.get(kind, (0, 1, 0, 0, 2)))
+    texture = dice.pick(
+        {"office": (4, 3, 2, 4, 1), "shop": (0, 1, 0, 2, 1)}.get(kind, (0, 1, 0, 0, 2))
+    )
     windows = {4: (3, 3, 5), 3: (3, 5), 0: (1, 2, 4, 1), 1: (1, 2, 5), 2: (2, 1)}[texture]
     window = dice.pick(windows)
     tint, bay = dice.pick(TINTS[texture]), dice.between(240, 390) / 100
@@ -100,9 +108,7 @@ def plan(
     return Block(body, walled, top, crown, roof, ground, look, feature, reach, annex)
 
 
-def _roof(
-    kind: str, wish: int, storeys: int, crown: float, rise: float
-) -> tuple[str, float, int]:
+def _roof(kind: str, wish: int, storeys: int, crown: float, rise: float) -> tuple[str, float, int]:
     """Roof, top of the walls and storeys under it, as far as the height allows."""
     room = crown - storeys * LEAST_STOREY_M
     rise = min(rise, room, 4.5)
@@ -157,7 +163,9 @@ def block(
 
 def _yard(flat: Flat, footprint: Rect, body: Rect, annex: Rect, slab: Finish) -> None:
     """Slabs before the body and on both sides of the annex."""
-    gap_decks(flat, Rect(footprint.x0, footprint.x1, footprint.y0, body.y1), body, APRON_M, -SUNK_M, slab)
+    gap_decks(
+        flat, Rect(footprint.x0, footprint.x1, footprint.y0, body.y1), body, APRON_M, -SUNK_M, slab
+    )
     for strip in (
         Rect(footprint.x0, annex.x0, body.y1, footprint.y1),
         Rect(annex.x1, footprint.x1, body.y1, footprint.y1),
@@ -263,7 +271,9 @@ def _shops(flat: Flat, made: Block, dice: Dice, detail: int) -> None:
     body = made.body
     for start, end in fronts.shop_units(body.x1 - body.x0, dice):
         x = (body.x0 + start, body.x0 + end)
-        fronts.shopfront(flat, x, body.y0, made.ground, (made.look.seed + round(start)) % 65536, dice)
+        fronts.shopfront(
+            flat, x, body.y0, made.ground, (made.look.seed + round(start)) % 65536, dice
+        )
         cloth, reach = dice.percent(62), min(made.reach, 1.0) * dice.between(80, 97) / 100
         own = Dice(made.look.seed, round(start), 9)
         if cloth and detail != FAR:
@@ -308,9 +318,15 @@ def _front(flat: Flat, made: Block, dice: Dice, detail: int) -> None:
         _oriels(flat, made, entry, dice)
     elif made.feature == "fins":
         for i in range(0, min(count, 14) + 1):
-            at = min(max(body.x0 + i * (body.x1 - body.x0) / min(count, 14), body.x0 + 0.08), body.x1 - 0.08)
+            at = min(
+                max(body.x0 + i * (body.x1 - body.x0) / min(count, 14), body.x0 + 0.08),
+                body.x1 - 0.08,
+            )
             flat.box(
-                (at - 0.08, body.y0 - 0.36, -SUNK_M), (at + 0.08, body.y0, made.top - 0.5), plain(stone, 0.3), "db"
+                (at - 0.08, body.y0 - 0.36, -SUNK_M),
+                (at + 0.08, body.y0, made.top - 0.5),
+                plain(stone, 0.3),
+                "db",
             )
 
 
@@ -322,7 +338,12 @@ def _canopy(flat: Flat, made: Block, x: float, half: float) -> None:
     flat.box((x - half - 0.4, out, 2.85), (x + half + 0.4, y, 3.07), metal(srgb(96, 98, 100)), "b")
     for side in (-1, 1):
         post = x + side * (half + 0.2)
-        flat.box((post - 0.06, out + 0.1, -SUNK_M), (post + 0.06, out + 0.22, 2.85), metal(srgb(80, 82, 84)), "du")
+        flat.box(
+            (post - 0.06, out + 0.1, -SUNK_M),
+            (post + 0.06, out + 0.22, 2.85),
+            metal(srgb(80, 82, 84)),
+            "du",
+        )
 
 
 def _balconies(flat: Flat, made: Block, entry: int, dice: Dice) -> None:
@@ -356,7 +377,7 @@ def _oriels(flat: Flat, made: Block, entry: int, dice: Dice) -> None:
         if bay != entry and high - low > 2.2:
             x = made.body.x0 + (bay + 0.5) * wide
             half = min(wide / 2 - 0.15, 1.5)
-            rect = Rect(x - half, x + half, made.body.y0 - min(0.75, made.reach - 0.05), made.body.y0)
+            rect = Rect(
+                x - half, x + half, made.body.y0 - min(0.75, made.reach - 0.05), made.body.y0
+            )
             fronts.oriel(flat, rect, low + 0.3, high, made.look, cap)
-
-

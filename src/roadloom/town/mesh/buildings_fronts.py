@@ -145,8 +145,17 @@ def shopfront(
     bay = length / max(1, round(length / (dice.between(22, 36) / 10)))
     sign = dice.pick(SIGN_TINTS)
     style = (bay, top, float(seed), *sign)
-    frame = dice.pick((srgb(70, 66, 62), srgb(150, 144, 132), srgb(62, 44, 36), srgb(110, 108, 106)))
-    wall(flat, (x[0], y), (x[1], y), -SUNK_M, top, Finish(materials.SHOPFRONT, frame, BUILDING, style))
+    frame = dice.pick(
+        (srgb(70, 66, 62), srgb(150, 144, 132), srgb(62, 44, 36), srgb(110, 108, 106))
+    )
+    wall(
+        flat,
+        (x[0], y),
+        (x[1], y),
+        -SUNK_M,
+        top,
+        Finish(materials.SHOPFRONT, frame, BUILDING, style),
+    )
 
 
 def awning(
@@ -172,9 +181,7 @@ def terrace(flat: Flat, rect: Rect, z: float, tint: Tint) -> None:
     """Railing along the front of a flat roof."""
     rail = metal(tint, 0.3)
     flat.box((rect.x0, rect.y0 + 0.1, z + 0.95), (rect.x1, rect.y0 + 0.16, z + 1.0), rail)
-    wall(
-        flat, (rect.x0, rect.y0 + 0.13), (rect.x1, rect.y0 + 0.13), z, z + 0.92, GLAZING
-    )
+    wall(flat, (rect.x0, rect.y0 + 0.13), (rect.x1, rect.y0 + 0.13), z, z + 0.92, GLAZING)
 
 
 def columns(flat: Flat, places: Sequence[float], y: float, top: float, tint: Tint) -> None:

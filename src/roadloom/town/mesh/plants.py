@@ -26,7 +26,14 @@ GREENS = (
     (82, 100, 60),
     (104, 110, 50),
 )
-AUTUMN = ((172, 112, 42), (150, 84, 38), (180, 140, 56), (122, 92, 44), (158, 120, 40), (130, 62, 36))
+AUTUMN = (
+    (172, 112, 42),
+    (150, 84, 38),
+    (180, 140, 56),
+    (122, 92, 44),
+    (158, 120, 40),
+    (130, 62, 36),
+)
 DARK_GREENS = ((44, 66, 42), (52, 72, 44), (58, 76, 52))
 HEDGES = ((62, 84, 42), (70, 92, 46), (54, 74, 42), (84, 96, 50))
 
@@ -143,15 +150,11 @@ def _bush(size: Size, seed: int, detail: int) -> Mesh:
     body = lumps(clumps, 1.0, 0.12, bands, chance, (float(seed % 65536),), materials.HEDGE)
     body = replace(body, tint=(body.tint * tint).astype(np.float32))
     stem_ring = np.array([(0.08, 0.0), (-0.04, 0.07), (-0.04, -0.07)])
-    rings = np.stack(
-        [np.column_stack([stem_ring, np.full(3, z)]) for z in (-SUNK_M, 0.5 * height)]
-    )
+    rings = np.stack([np.column_stack([stem_ring, np.full(3, z)]) for z in (-SUNK_M, 0.5 * height)])
     bark = tuple(materials.linear(84, 70, 56).tolist())
     parts = [loft(rings, Finish(materials.BARK, bark, VEGETATION)), body]
     if detail < FAR:
-        parts.append(
-            _fringe(body, *((130, 0.1) if detail == NEAR else (40, 0.15)), tint, chance)
-        )
+        parts.append(_fringe(body, *((130, 0.1) if detail == NEAR else (40, 0.15)), tint, chance))
     return fitted(join(parts), size, -SUNK_M)
 
 
@@ -160,7 +163,9 @@ def _hill(size: Size, seed: int) -> Mesh:
     chance, dice = _chance(seed, 3), Dice(seed, 44)
     tint = materials.linear(*dice.pick(DARK_GREENS + GREENS[:3])) * (dice.between(70, 95) / 100)
     steps = int(np.clip(round(size[0] / 6), 8, 18))
-    across = np.array([(-1.0, 0.0), (-0.85, 0.45), (-0.4, 0.9), (0.4, 0.9), (0.85, 0.45), (1.0, 0.0)])
+    across = np.array(
+        [(-1.0, 0.0), (-0.85, 0.45), (-0.4, 0.9), (0.4, 0.9), (0.85, 0.45), (1.0, 0.0)]
+    )
     along = np.linspace(-1, 1, steps + 1)
     swell = np.sqrt(1 - (0.94 * along) ** 2) * (1 + 0.1 * np.sin(3.7 * along + seed % 7))
     rings = np.empty((steps + 1, len(across), 3))

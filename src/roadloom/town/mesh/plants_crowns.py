@@ -131,9 +131,7 @@ def template(number: int, detail: int) -> tuple[Mesh, Mesh]:
         return wood, lumps(clumps, 1.0, 0.16, (6, 4), chance, (0.5, 0.8))
     bands = (8, 5) if detail == NEAR else (6, 4)
     core = lumps(clumps, species.core, 0.1, bands, chance, (0.5, 0.05))
-    count, size = (
-        (species.leaves, species.leaf) if detail == NEAR else (600, species.leaf * 1.45)
-    )
+    count, size = (species.leaves, species.leaf) if detail == NEAR else (600, species.leaf * 1.45)
     return wood, join([core, leaves(clumps, count, size, chance)])
 
 
