@@ -50,7 +50,7 @@ def puddle(x, y, width, wet, seed):
         return 0.0
     level = 0.62 * noise(x / 5.3, y / 5.3, seed + 71) + 0.38 * noise(x / 1.7, y / 1.7, seed + 72)
     level += 0.05 * fading_noise(x, y, 0.3, width, seed + 73)
-    edge = 0.80 - 0.34 * wet
+    edge = 0.84 - 0.26 * wet
     return ramp(level, edge, edge + 0.05 + min(0.2, width))
 
 
@@ -75,7 +75,7 @@ def _road(row, grid, wet, seed, p, skin, k):  # noqa: C901
     tone += 0.26 * fading_noise(x, y, 0.11, w, seed + 3)
     tone += 0.5 * fading_noise(x, y, 0.022, w, seed + 4)
     # Newer and older strips of asphalt, with a sealed edge.
-    lot_a, lot_b = a / 14.0 + 0.7 * noise(b / 9.0, 0.5, seed + 5), b / 3.4
+    lot_a, lot_b = a / 14.0, b / 3.4
     i, j = int(math.floor(lot_a)), int(math.floor(lot_b))
     patch = hash01(i, j, seed + 6)
     if patch < 0.20:

@@ -55,13 +55,13 @@ def light_of(look: Look) -> Light:
     low = ramp_py(0.5 - sun[2], 0.0, 0.45)
     if dusk:
         sun_rgb = np.array([1.15, 0.60, 0.26]) * ramp_py(sun[2], -0.02, 0.25)
-        zenith = np.array([0.105, 0.155, 0.30])
-        horizon = np.array([0.40, 0.36, 0.38])
-        glow = np.array([0.85, 0.40, 0.14])
-        cloud_rgb = np.array([0.34, 0.27, 0.29])
+        zenith = np.array([0.075, 0.125, 0.26])
+        horizon = np.array([0.32, 0.285, 0.29])
+        glow = np.array([0.80, 0.34, 0.09])
+        cloud_rgb = np.array([0.27, 0.22, 0.25])
     else:
         sun_rgb = np.array([3.45, 2.95, 2.35]) * (1 - low) + np.array([3.3, 2.45, 1.5]) * low
-        zenith = np.array([0.25, 0.42, 0.74])
+        zenith = np.array([0.28, 0.44, 0.72])
         horizon = np.array([0.82, 0.88, 0.95])
         glow = np.array([0.95, 0.82, 0.60])
         cloud_rgb = np.array([1.12, 1.12, 1.13])
@@ -86,7 +86,7 @@ def light_of(look: Look) -> Light:
     cube = _cube(light, panorama)
     level = float((cube[5] + sun_rgb * max(sun[2], 0.0)) @ [0.2126, 0.7152, 0.0722])
     # A dark scene is lifted, but not to the light of noon.
-    exposure = EXPOSURE * level ** -(0.80 if not dusk else 0.66)
+    exposure = EXPOSURE * level ** -(0.80 if not dusk else 0.38)
     return light._replace(panorama=panorama, cube=cube, exposure=exposure)
 
 
@@ -108,7 +108,7 @@ def _cube(light: Light, panorama: Float32[np.ndarray, "height azimuth 3"]) -> np
     x, y, z = flat * np.cos(angle), flat * np.sin(angle), np.repeat(up[:, None], AZIMUTHS, axis=1)
     sky = panorama.astype(np.float64)
     above = (sky * (z * weight)[..., None]).sum(axis=(0, 1)) / (z * weight).sum()
-    ground = 0.13 * (above + light.sun_rgb * max(float(light.sun[2]), 0.0))
+    ground = 0.16 * (above + light.sun_rgb * max(float(light.sun[2]), 0.0))
     ground *= np.array([1.04, 1.0, 0.92])
     cube = np.zeros((6, 3))
     for face, axis in enumerate((-x, x, -y, y)):
@@ -181,13 +181,13 @@ def clouds(light, dx, dy, up):
         turned_x, turned_y = 0.8 * turned_x - 0.6 * turned_y, 0.6 * turned_x + 0.8 * turned_y
         weight *= 0.5
         step *= 2.15
-    cover = 1.05 - light.cloud * 0.95
-    heap = ramp(total, cover * 0.58, cover * 0.58 + 0.26)
+    cover = 0.70 - light.cloud * 0.56
+    heap = ramp(total, cover, cover + 0.20)
     veil = noise(x * 0.35 + 0.2 * total, y * 1.3, seed + 9) * 0.7
     veil += noise(x * 0.9, y * 3.1 + total, seed + 10) * 0.3
     veil = 0.38 * ramp(veil, 0.42, 0.9) * min(1.0, light.cloud * 2.0)
     # Thick parts are darker below, thin edges shine.
-    bright = 1.0 - 0.75 * ramp(total, cover * 0.58 + 0.12, cover * 0.58 + 0.5)
+    bright = 1.0 - 0.75 * ramp(total, cover + 0.08, cover + 0.36)
     return clip01(heap + veil * (1 - heap)), bright
 
 

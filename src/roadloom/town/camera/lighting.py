@@ -6,12 +6,13 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from roadloom.town.camera.filters import clip01, hash01, noise, ramp
+from roadloom.town.camera.filters import clip01, noise, ramp
 from roadloom.town.camera.light import air, ambient, panorama_at, sky
+from roadloom.town.camera.mirrors import reflection
 from roadloom.town.camera.occlusion import bias
 from roadloom.town.camera.paint import cell_of
-from roadloom.town.camera.points import COS, GX, NX, PX
-from roadloom.town.camera.skin import GLOW, MIRROR, OPEN, RED, SHEEN, THIN, WATER
+from roadloom.town.camera.points import GX, NX, PX
+from roadloom.town.camera.skin import GLOW, MIRROR, OPEN, RED, SHEEN, THIN
 from roadloom.town.camera.tables import LAMP_REACH_M
 
 BRIGHTEST = 3.5
@@ -32,7 +33,7 @@ def sun_rays(light, points, skin, triangle, distance, column, line, part, parts,
     flat = math.sqrt(sun[0] * sun[0] + sun[1] * sun[1])
     ax, ay = (-sun[1] / flat, sun[0] / flat) if flat > 1e-6 else (1.0, 0.0)
     bx, by, bz = -ay * sun[2], ax * sun[2], ay * sun[0] - ax * sun[1]
-    size = SUN_RADIUS * (1.0 + 3.0 * light.cloud)
+    size = SUN_RADIUS * (1.0 + 0.5 * light.cloud)
     count = 0
     for k in range(len(triangle)):
         if triangle[k] < 0:
@@ -87,27 +88,20 @@ def lamp_light(lamps, heads, px, py, pz, nx, ny, nz, out):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def mirrored(light, dx, dy, dz, px, py, rough):
-    """What a mirror shows without casting a ray: sky above a made-up row of houses."""
+def mirrored(light, dx, dy, dz, rough):
+    """What a weak mirror shows without casting a ray: sky above a made-up row of houses."""
     r, g, b = panorama_at(light, dx, dy, max(dz, 0.0))
-    flat = math.sqrt(dx * dx + dy * dy)
-    rise = dz / max(flat, 1e-6)
-    angle = math.atan2(dy, dx) * 7.0
-    high = 0.14 + 0.22 * hash01(int(math.floor(angle + px * 0.04)), int(math.floor(py * 0.03)), 7)
-    soft = 0.05 + 0.25 * rough
-    houses = clip01(0.5 + (high - rise) / soft)
-    tone = 0.30 + 0.25 * noise(angle * 1.7, rise * 9.0 + px * 0.1, 8)
+    rise = dz / max(math.sqrt(dx * dx + dy * dy), 1e-6)
+    angle = math.atan2(dy, dx) * 5.0
+    high = 0.12 + 0.30 * noise(angle, 0.5, 7)
+    houses = clip01(0.5 + (high - rise) / (0.10 + 0.25 * rough))
     hr, hg, hb = ambient(light, 0.6, 0.6, 0.53)
-    r += (hr * tone - r) * houses
-    g += (hg * tone * 0.97 - g) * houses
-    b += (hb * tone * 0.92 - b) * houses
-    if dz < 0.02:
-        below = ramp(-dz, -0.02, 0.10)
-        c = light.cube
-        r += (c[4, 0] * 0.75 - r) * below
-        g += (c[4, 1] * 0.75 - g) * below
-        b += (c[4, 2] * 0.75 - b) * below
-    return r, g, b
+    r += (hr * 0.40 - r) * houses
+    g += (hg * 0.39 - g) * houses
+    b += (hb * 0.37 - b) * houses
+    below = ramp(-dz, -0.02, 0.10)
+    c = light.cube
+    return r + (c[4, 0] * 0.8 - r) * below, g + (c[4, 1] * 0.8 - g) * below, b + (c[4, 2] * 0.8 - b) * below
 
 
 @njit(cache=True, nogil=True)
@@ -125,7 +119,7 @@ def shade(light, lamps, heads, triangle, distance, directions, points, skin, sun
     """Radiance of every ray that hits something. ``mirror`` holds what cast reflections show,
     NaN where none was cast."""
     sun, sun_rgb = light.sun, light.sun_rgb
-    extra = np.zeros(3)
+    extra, turned = np.zeros(3), np.zeros(3)
     for k in range(len(triangle)):
         if triangle[k] < 0:
             continue
@@ -139,7 +133,7 @@ def shade(light, lamps, heads, triangle, distance, directions, points, skin, sun
             lit = (0.75 * lit + 0.25 * sunlit[k] * 0.5) + through
         seen = open_share[k]
         # Light that comes back from what blocks the view.
-        dim = seen + 0.22 * (1 - seen)
+        dim = seen + 0.30 * (1 - seen)
         ar, ag, ab = ambient(light, nx, ny, nz)
         if s[THIN] > 0.2:
             br, bg, bb = ambient(light, -nx, -ny, -nz)
@@ -154,20 +148,10 @@ def shade(light, lamps, heads, triangle, distance, directions, points, skin, sun
             eb += extra[2] * (0.4 + 0.6 * seen)
         r, g, b = s[RED] * er, s[RED + 1] * eg, s[RED + 2] * eb
         if s[SHEEN] > 0.01 or s[MIRROR] > 0.01:
-            water = s[WATER]
-            if water > 0:
-                nx, ny, nz = nx * (1 - water), ny * (1 - water), nz + (1 - nz) * water
-                size = math.sqrt(nx * nx + ny * ny + nz * nz)
-                nx, ny, nz = nx / size, ny / size, nz / size
-            cosine = -(dx * nx + dy * ny + dz * nz)
-            if cosine < 0.01:
-                nx, ny, nz, cosine = p[GX], p[GX + 1], p[GX + 2], p[COS]
-            # Schlick, "An inexpensive BRDF model for physically-based rendering", 1994.
-            rise = (1 - clip01(cosine)) ** 5
-            share = s[MIRROR] + s[SHEEN] * (1 - s[MIRROR]) * rise
-            mx, my, mz = dx + 2 * cosine * nx, dy + 2 * cosine * ny, dz + 2 * cosine * nz
+            share = reflection(p, s, dx, dy, dz, turned)
+            mx, my, mz = turned[0], turned[1], turned[2]
             if math.isnan(mirror[k, 0]):
-                mr, mg, mb = mirrored(light, mx, my, mz, p[PX], p[PX + 1], 1 - clip01(s[SHEEN]))
+                mr, mg, mb = mirrored(light, mx, my, mz, 1 - clip01(s[SHEEN]))
                 dark = 0.35 + 0.65 * seen
                 mr, mg, mb = mr * dark, mg * dark, mb * dark
             else:
@@ -208,15 +192,10 @@ STEPS = 4096
 
 
 def curve() -> np.ndarray:
-    """sRGB bytes for the square roots of linear values from 0 to BRIGHTEST: Hable's filmic curve
-    ("Uncharted 2: HDR lighting", 2010), then IEC 61966-2-1."""
-    x = (np.arange(STEPS) / (STEPS - 1)) ** 2 * BRIGHTEST
-
-    def filmic(v: np.ndarray | float) -> np.ndarray:
-        a, b, c, d, e, f = 0.22, 0.30, 0.10, 0.20, 0.01, 0.30
-        return np.asarray((v * (a * v + c * b) + d * e) / (v * (a * v + b) + d * f) - e / f)
-
-    y = np.clip(filmic(2.2 * x) / filmic(2.2 * BRIGHTEST), 0, 1)
+    """sRGB bytes for the square roots of linear values from 0 to BRIGHTEST: K. Narkowicz's fit of
+    a filmic curve ("ACES filmic tone mapping curve", 2015), then IEC 61966-2-1."""
+    x = (np.arange(STEPS) / (STEPS - 1)) ** 2 * BRIGHTEST * 0.80
+    y = np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0, 1)
     y = np.where(y <= 0.0031308, 12.92 * y, 1.055 * y ** (1 / 2.4) - 0.055)
     return (y * 255).astype(np.float32)
 

@@ -56,6 +56,15 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
             put(skin, k, r * grain, g * grain, b * grain, 0.04 * s1, 0.5 * s1 + 0.04, 0, 0, 0, 1, 0, 0)
         elif kind == LEAF:
             tone = (0.62 + 0.62 * s0) * (0.50 + 0.5 * s1)
+            if s1 < 0.5:
+                # Deep inside a crown: clumps of leaves and gaps between them.
+                x, y, w = p[0], p[1], p[WIDE]
+                if abs(p[6]) > max(abs(p[7]), abs(p[8])):
+                    x = p[2]
+                elif abs(p[7]) > abs(p[8]):
+                    y = p[2]
+                leaves = 0.9 * fading_noise(x, y, 0.42, w, 21) + 1.1 * fading_noise(x, y, 0.15, w, 22)
+                tone *= max(0.2, 0.8 + 1.2 * leaves)
             warm = 1.0 + 0.35 * (hash01(int(s0 * 4096), 3, 1) - 0.5)
             put(skin, k, r * tone * warm, g * tone, b * tone, 0.01, 0.10 + 0.2 * wet, 0, 0, 0, 1, 0.42, 0)
         elif kind == BARK:

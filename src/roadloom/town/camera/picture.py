@@ -16,6 +16,7 @@ from roadloom.town.camera.lighting import (
     shade_sky,
     sun_rays,
 )
+from roadloom.town.camera.mirrors import mirror_colours, mirror_rays
 from roadloom.town.camera.object_textures import skin_objects
 from roadloom.town.camera.points import POINT, WIDE, locate, points_of
 from roadloom.town.camera.rays import Frame, Rays
@@ -107,12 +108,34 @@ class Painter:
             self.open_grid, points, self.open_points, hits.triangle, column, line, self.step,
             open_share,
         )  # fmt: skip
-        mirror = np.full((len(pixel), 3), np.nan, np.float32)
+        mirror = self._mirrored(points, skin, hits, rays, column, line, part)
         shade_sky(light, hits.triangle, rays.directions, out)
         shade(
             light, s.lamp_grid, s.lamps, hits.triangle, hits.distance, rays.directions, points,
             skin, sunlit, open_share, mirror, out,
         )  # fmt: skip
+
+    def _mirrored(
+        self, points: np.ndarray, skin: np.ndarray, hits: Hits, rays: Rays, column: np.ndarray,
+        line: np.ndarray, part: np.ndarray,
+    ) -> Float32[np.ndarray, "ray 3"]:  # fmt: skip
+        """What each ray's surface mirrors; NaN where too little to look for."""
+        count, s = len(column), self.surfaces
+        mirror = np.full((count, 3), np.nan, np.float32)
+        rows, source = np.empty(count, np.int64), np.empty(count, np.int64)
+        origins, towards = np.empty((count, 3)), np.empty((count, 3))
+        found = mirror_rays(
+            s.material, points, skin, hits.triangle, hits.distance, rays.directions, column, line,
+            part, rows, origins, towards, source,
+        )  # fmt: skip
+        if found:
+            rows, origins, towards = rows[:found], origins[:found], towards[:found]
+            met = self.caster.cast(origins, towards, _times(rays, rows))
+            mirror_colours(
+                self.light, s.rows, s.material, self.frame.turns, self.signals, met,
+                rays.moment[rows], towards, source, np.empty((found, 3), np.float32), mirror,
+            )  # fmt: skip
+        return mirror
 
     def _sunlit(
         self, points: np.ndarray, skin: np.ndarray, hits: Hits, rays: Rays, column: np.ndarray,
@@ -129,9 +152,13 @@ class Painter:
             self.side**2, rows, origins, towards,
         )  # fmt: skip
         rows = rows[:found]
-        times = rays.time_s[rows] if isinstance(rays.time_s, np.ndarray) else rays.time_s
-        sunlit[rows] = ~self.caster.blocked(origins[:found], towards[:found], times)
+        towards = towards[:found]
+        sunlit[rows] = ~self.caster.blocked(origins[:found], towards, _times(rays, rows))
         return sunlit
+
+
+def _times(rays: Rays, rows: Int64[np.ndarray, " some"]) -> Float[np.ndarray, " some"] | float:
+    return rays.time_s[rows] if isinstance(rays.time_s, np.ndarray) else rays.time_s
 
 
 def _open_grid(
@@ -145,7 +172,7 @@ def _open_grid(
     line, column = (np.ravel(a) for a in np.indices(shape))
     hits = Hits(*(c[pixel] for c in centre))
     rays = frame.rays(pixel, directions[pixel])
-    points = points_of(len(pixel))
+    points = np.zeros((len(pixel), POINT), np.float32)
     locate(
         surfaces.rows, frame.turns, np.zeros(3), rays.origins, rays.directions, rays.moment, hits,
         frame.pixel_rad, points,

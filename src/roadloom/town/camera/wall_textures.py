@@ -151,7 +151,7 @@ def room(x, y, su, sv, wide, tall, deep, lit, pick, wu):
     lamps = shade * (0.62 + 0.5 * at_y / tall) * (0.75 if face != 2 else 1.2)
     warm = 0.55 + 0.45 * pick
     v = by_day * (1 - lit) + lamps * lit
-    return v, v * (1 - 0.22 * lit * warm), v * (1 - 0.52 * lit * warm)
+    return v, v * (1 - 0.34 * lit * warm), v * (1 - 0.72 * lit * warm)
 
 
 @njit(cache=True, nogil=True)
@@ -320,7 +320,7 @@ def _facade(row, dusk, p, skin, k):  # noqa: C901
     shown = hash01(column, level, seed + 33)
     lit = 0.0
     if dusk > 0:
-        lit = 0.85 if chance < (0.40 if kind != 4 else 0.55) else 0.0
+        lit = 0.9 if chance < (0.40 if kind != 4 else 0.55) else 0.0
     elif chance < 0.05 or kind == 4 and chance < 0.25:
         lit = 0.30
     rr, rg, rb = room(bx, by, p[SU], p[SV], bay, storey - 0.25, 3.2 + 2.0 * shown, lit, shown, wu)
@@ -328,7 +328,7 @@ def _facade(row, dusk, p, skin, k):  # noqa: C901
         cover, cloth = curtain(bx, 2 * half, by, low, high_edge, shown, kind_of, wu)
         day = cloth * (0.30 + 0.5 * sunny) * (0.35 if dusk > 0 else 1.0)
         glow = lit * cloth * 0.9
-        rr, rg, rb = mix(rr, rg, rb, day + glow, day * 0.97 + glow * 0.78, day * 0.90 + glow * 0.50, cover)
+        rr, rg, rb = mix(rr, rg, rb, day + glow, day * 0.97 + glow * 0.70, day * 0.90 + glow * 0.36, cover)
     keep = 1 - glass
     dim = 1.0 if dusk > 0 else 0.8
     put(
