@@ -12,6 +12,7 @@ crown, the trunk stands in its middle (``things_green``). Vehicles and two-wheel
 from roadloom.town.dice import Dice
 from roadloom.town.plan.things_furniture import draw_furniture, draw_shelters
 from roadloom.town.plan.things_green import (
+    draw_gaps,
     draw_gardens,
     draw_medians,
     draw_street_trees,
@@ -45,5 +46,6 @@ def draw_things(dice: Dice, roads: RoadNet, look: Look) -> tuple[Thing, ...]:
     draw_parked(site, ways)
     draw_medians(site, ways)
     draw_gardens(site)
+    draw_gaps(site, ways)
     draw_yards(site)
     return tuple(site.things)

@@ -56,7 +56,7 @@ def draw_street_trees(site: Site, ways: list[Way]) -> None:
             s = way.margin(0, 11_000) + dice.between(0, 6_000)
             while s < way.length - way.margin(1, 11_000):
                 far = way.from_origin(s)
-                if far < 260_000 and (far < NEAR or dice.percent(45)):
+                if far < 210_000 and (far < NEAR or dice.percent(25)):
                     _street_tree(site, way, side, s, (size, tall, offset))
                 s += spacing + dice.between(-600, 600)
 
@@ -133,6 +133,28 @@ def _bushes(site: Site, at: Place, along: Place, size: tuple[int, int, int]) -> 
         turn = (dice.between(-1000, 1000) / 1000, dice.between(1, 1000) / 1000)
         tall = wide * dice.between(65, 110) // 100
         site.put("bush", where, turn, (wide, wide, tall), kinds=BUILT, gap=60)
+
+
+def draw_gaps(site: Site, ways: list[Way]) -> None:
+    """Lots without a building: a hedge, fence or wall along the pavement, trees behind it."""
+    dice = site.dice
+    for street, side, s, long in site.gaps:
+        way = ways[street]
+        kind, thick, tall = dice.pick(
+            (("hedge", 700, 1_500), ("fence", 70, 1_600), ("wall", 240, 1_900), ("none", 0, 0))
+        )
+        edge, middle = way.numbers(side)[1], s + long / 2
+        sign, along = way.sign(side), way.ahead(middle)
+        if kind != "none" and way.from_origin(s) < NEAR + 30_000:
+            for cut in (500, 2_000, 4_000):
+                size = (long - cut, thick, tall + dice.between(-130, 130))
+                place = way.at(middle, sign * (edge + thick / 2 + 230))
+                if site.put(kind, place, along, size, kinds=BUILT, gap=40):
+                    break
+        for _ in range(dice.between(0, 2)):
+            radius = dice.between(1_800, 3_600)
+            place = way.at(s + dice.between(0, long), sign * (edge + dice.between(2_400, 7_500)))
+            plant_tree(site, place, radius, 2 * radius + dice.between(900, 3_000))
 
 
 def draw_yards(site: Site) -> None:

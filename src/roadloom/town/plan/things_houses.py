@@ -57,7 +57,11 @@ def _lot(site: Site, way: Way, side: int, s: Number, setback: int, sparse: bool)
     dice = site.dice
     kind = _pick(dice, MIX[way.kind])
     if kind == "gap":
-        return s + dice.between(6_000, 12_000)
+        long = dice.between(6_000, 12_000)
+        site.gaps.append((way.street.id, side, s, long))
+        return s + long
+    if not _room(site, way, side, s, setback):
+        return s + STEP
     length, depth = _ground_plan(dice, kind, sparse)
     storeys, height = _heights(dice, kind)
     gap = dice.between(2_600, 6_500) if kind in ("house", "hall") else dice.between(40, 90)
@@ -69,6 +73,13 @@ def _lot(site: Site, way: Way, side: int, s: Number, setback: int, sparse: bool)
             if _build(site, way, side, s, setback + push, kind, size, storeys):
                 return s + size[0] + gap
     return s + STEP
+
+
+def _room(site: Site, way: Way, side: int, s: Number, setback: int) -> bool:
+    """Whether the smallest building would fit: the quick answer at junctions."""
+    reach = way.numbers(side)[1] + setback
+    at = way.at(s + 3_000, way.sign(side) * (reach + 2_600))
+    return site.free(rect(at, way.ahead(s + 3_000), 5_900, 5_000), BUILT, gap=20)
 
 
 def _build(
@@ -144,7 +155,7 @@ def _pick(dice: Dice, mix: tuple[tuple[str, int], ...]) -> str:
 def _skyline(site: Site) -> None:
     """Large plain buildings 200 to 390 m away, wherever there is room."""
     dice = site.dice
-    for _ in range(60):
+    for _ in range(90):
         x, y = dice.between(-385_000, 385_000), dice.between(-385_000, 385_000)
         apart = sqrt(x * x + y * y)
         if apart < 200_000:
@@ -165,9 +176,9 @@ def _hills(site: Site) -> None:
     """A ring of woods just outside the plan, so that no street ends in the sky."""
     dice = site.dice
     reach = EXTENT_MM + 31_000
-    for along in range(-400_000, 401_000, 100_000):
+    for along in range(-400_000, 401_000, 200_000):
         for x, y in ((along, -reach), (along, reach), (-reach, along), (reach, along)):
-            length, width = dice.between(112_000, 150_000), dice.between(46_000, 60_000)
+            length, width = dice.between(214_000, 252_000), dice.between(46_000, 60_000)
             shift = dice.between(-9_000, 9_000)
             upright = abs(x) == reach
             at = (x, y + shift) if upright else (x + shift, y)

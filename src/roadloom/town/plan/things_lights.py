@@ -9,13 +9,15 @@ end, the arm reaches over the road to +x. ``shape[0]`` of a sign is its plate (m
 from math import sqrt
 
 from roadloom.town.plan.things_rect import Number, Place
-from roadloom.town.plan.things_site import Site
+from roadloom.town.plan.things_site import PLATES, SIGN_POST, Site
 from roadloom.town.plan.things_way import LEFT, RIGHT, Way
 from roadloom.town.plan.types import KERB_MM, PlanLane, Point
 
 NEAR = 270_000
 OFF_KERB = 480
 """From the kerb to the middle of a post [mm]."""
+NARROW = 285
+"""The same for a sign on a pavement that has no room for more."""
 GIVE_WAY, SPEED, NO_PARKING, PARKING, PEOPLE, DIRECTION, ONE_WAY, NAME = 1, 2, 3, 4, 5, 6, 8, 9
 POST_SIZE = (420, 420, 3_370)
 SIGN_SIZE = (110, 640, 2_730)
@@ -114,10 +116,13 @@ def _post(
     shape: tuple[int, ...] = (),
 ) -> bool:
     """At the kerb near a place, where there is room."""
+    beyond = way.numbers(side)[1] + SIGN_POST
     for shift in (0, 350, -350, 800, -800, 1_300):
         kerb = way.kerb(s + shift, side)
-        for out in (0, 150):
-            at = way.at(s + shift, way.sign(side) * (kerb + OFF_KERB + out))
+        for out in (kerb + OFF_KERB, kerb + OFF_KERB + 150, beyond, kerb + NARROW):
+            if out == kerb + NARROW and kind not in PLATES:
+                continue
+            at = way.at(s + shift, way.sign(side) * out)
             if site.put(kind, at, facing, size, signal=signal, shape=shape):
                 return True
     return False
@@ -183,7 +188,7 @@ def draw_lamps(site: Site, ways: list[Way]) -> None:
         tall = dice.between(7_600, 8_600) if way.kind == "main" else dice.between(5_600, 6_900)
         reach = dice.between(1_700, 2_300) if way.kind == "main" else dice.between(1_000, 1_500)
         side = dice.between(0, 1)
-        if way.nearest_to_origin > (330_000 if way.kind == "main" else 200_000):
+        if way.nearest_to_origin > (250_000 if way.kind == "main" else 170_000):
             continue
         s = way.margin(0, 7_000) + dice.between(0, 5_000)
         while s < way.length - way.margin(1, 5_000):

@@ -5,11 +5,11 @@ from roadloom.town.plan.things_rect import Number
 from roadloom.town.plan.things_site import OFF_PARKING, Site
 from roadloom.town.plan.things_way import LEFT, RIGHT, Way
 
-OCCUPIED = 66
+OCCUPIED = 76
 """Per cent of the bays, with runs of full and of empty ones."""
 BAY = (5_500, 6_500)
 FROM_JUNCTION = 6_000
-NEAR = 280_000
+NEAR = 230_000
 
 
 def draw_parked(site: Site, ways: list[Way]) -> None:

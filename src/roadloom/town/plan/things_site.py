@@ -25,20 +25,24 @@ FREE_WALK = 1200
 TRUNK = 600
 POST = 240
 """Side of the square that a trunk, a post with an arm takes on the ground [mm]."""
+SIGN_POST = 110
+PLATES = ("sign", "stop_sign")
 UNIT = 10_000
 """Length of the headings that are drawn."""
 
 
 def ground_rect(thing: Thing) -> Rect | None:
     """What a thing takes of the ground, where others can stand under the rest of it: a tree's
-    trunk, the post of a lamp (at its -x end), the post of a light with an arm (at its +y end).
-    None for far woods."""
+    trunk, a sign's post, the post of a lamp (at its -x end), the post of a light with an arm (at
+    its +y end). None for far woods."""
     length, width, _ = thing.size
     whole = rect(thing.at, thing.heading, length, width)
     if thing.kind == "hill":
         return None
     if thing.kind == "tree":
         return rect(thing.at, thing.heading, min(TRUNK, length), min(TRUNK, width))
+    if thing.kind in PLATES:
+        return rect(thing.at, thing.heading, SIGN_POST, SIGN_POST)
     if thing.kind == "lamp_post" and length > POST:
         shift = POST / 2 - whole.half_length
         at = (whole.x + shift * whole.ux, whole.y + shift * whole.uy)
@@ -50,6 +54,13 @@ def ground_rect(thing: Thing) -> Rect | None:
     return whole
 
 
+def _body_rect(thing: Thing) -> Rect | None:
+    """What other things must stay out of: with signs also what is under their plates."""
+    if thing.kind in PLATES:
+        return rect(thing.at, thing.heading, thing.size[0], thing.size[1])
+    return ground_rect(thing)
+
+
 class Site:
     """Collects things; each is refused where it would stand in another or on wrong ground."""
 
@@ -57,6 +68,8 @@ class Site:
         self.dice = dice
         self.roads = roads
         self.things: list[Thing] = []
+        self.gaps: list[tuple[int, int, Number, int]] = []
+        """Lots left open: street, side, where along it, how long."""
         self.solids, self.walls, self.crowns = Hash(), Hash(), Hash()
         self.walks, self.sight, self.no_parking = Hash(), Hash(), Hash()
         self._edges: dict[Point, list[tuple[str, float, float, float, float]]] = {}
@@ -113,9 +126,9 @@ class Site:
 
     def add(self, thing: Thing) -> Thing:
         self.things.append(thing)
-        ground = ground_rect(thing)
-        if ground is not None:
-            self.solids.add(ground)
+        body = _body_rect(thing)
+        if body is not None:
+            self.solids.add(body)
         if KINDS[thing.kind].family == "building":
             self.walls.add(rect(thing.at, thing.heading, thing.size[0], thing.size[1]))
         if thing.kind == "tree":
@@ -149,10 +162,10 @@ class Site:
             signal=signal,
             shape=shape,
         )
-        ground = ground_rect(thing)
-        if ground is None or not self.free(
-            ground, kinds, gap, (self.walks,) if keep is None else keep
-        ):
+        ground, body = ground_rect(thing), _body_rect(thing)
+        if ground is None or body is None or self.solids.hits(body.grown(gap)):
+            return False
+        if not self.free(ground, kinds, gap, (self.walks,) if keep is None else keep):
             return False
         self.add(thing)
         return True
