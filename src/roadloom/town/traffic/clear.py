@@ -1,12 +1,13 @@
 """Nobody touches anybody: footprints at every tenth of a second, from the true smooth tracks."""
 
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from roadloom.town.kinds import KINDS
 from roadloom.town.plan.types import Actor
-from roadloom.town.tracks import STEPS_PER_TICK, _smooth_along, on_path
+from roadloom.town.tracks import STEPS_PER_TICK, TICK_S, _smooth_along, on_path
 from roadloom.town.traffic.walkers import Obstacles
 
 EVERY_TICKS = 2
@@ -21,19 +22,37 @@ class Footprints(NamedTuple):
     heading: np.ndarray
     half: np.ndarray
     """[actor 2]"""
+    turning: np.ndarray
+    """Rear axles, or middles of people."""
+
+    def of(self, rows: list[int]) -> "Footprints":
+        return Footprints(self.at[rows], self.heading[rows], self.half[rows], self.turning[rows])
 
 
 def footprints(actors: list[Actor]) -> Footprints:
-    at, heading, half = [], [], []
+    at, heading, half, turning = [], [], [], []
     for actor in actors:
         along = _smooth_along(np.array(actor.along, np.float64) / 1e6)
         along = along[:: STEPS_PER_TICK * EVERY_TICKS]
         x, y, hx, hy = on_path(np.array(actor.path, np.float64) / 1000, along)
         ahead = actor.size[0] / 1000 * KINDS[actor.kind].rear_permille / 1000
         at.append(np.stack([x + ahead * hx, y + ahead * hy], axis=-1))
+        turning.append(np.stack([x, y], axis=-1))
         heading.append(np.stack([hx, hy], axis=-1))
         half.append((actor.size[0] / 2000 + SPARE_M, actor.size[1] / 2000 + SPARE_M))
-    return Footprints(np.stack(at), np.stack(heading), np.array(half))
+    return Footprints(np.stack(at), np.stack(heading), np.array(half), np.stack(turning))
+
+
+def is_person(actor: Actor) -> bool:
+    return KINDS[actor.kind].family == "person"
+
+
+def pushed(prints: Footprints, row: int) -> float:
+    """Largest acceleration [m/s2] of an actor's turning point over 0.4 s."""
+    at, h = prints.turning[row], 2
+    second = at[2 * h :] - 2 * at[h:-h] + at[: -2 * h]
+    size = second[:, 0] * second[:, 0] + second[:, 1] * second[:, 1]
+    return sqrt(float(size.max())) / (h * h * EVERY_TICKS * EVERY_TICKS * TICK_S * TICK_S)
 
 
 def touch_standing(prints: Footprints, row: int, obstacles: Obstacles) -> bool:

@@ -13,15 +13,21 @@ import numpy as np
 
 from roadloom.town.dice import Dice
 from roadloom.town.plan.sizes import draw_size
-from roadloom.town.plan.types import CLIP_TICKS, MARGIN_TICKS, TRACK_TICKS, Actor, RoadNet, Thing
-from roadloom.town.traffic.clear import Footprints, footprints, touch_standing, touching_pairs
+from roadloom.town.plan.types import CLIP_TICKS, MARGIN_TICKS, Actor, RoadNet, Thing
+from roadloom.town.traffic.clear import (
+    Footprints,
+    footprints,
+    is_person,
+    pushed,
+    touch_standing,
+    touching_pairs,
+)
 from roadloom.town.traffic.fleet import choose_ego, spawn_cars
 from roadloom.town.traffic.network import Net
 from roadloom.town.traffic.people import Crowd, Person
 from roadloom.town.traffic.record import commands_of, record_car, record_partner, record_person
 from roadloom.town.traffic.simulate import Simulation
 from roadloom.town.traffic.standing import draw_groups, draw_workers
-from roadloom.town.traffic.vehicles import Car
 from roadloom.town.traffic.walkers import (
     Obstacles,
     crossings_on,
@@ -39,6 +45,8 @@ TRIES = 4
 KEEP_M = 150.0
 """Who never comes this near to the ego's way falls out."""
 MOST = 90
+PUSH_LIMIT = {False: 4.7, True: 2.7}
+"""Accelerations [m/s2] of vehicles and of people above which somebody falls out."""
 WALK_M = 95.0
 """People are drawn on walks this near to the ego's first place."""
 
@@ -173,12 +181,15 @@ def _finish(
     ]
     actors = [ego, *standing, *cars, *people, *partners]
     prints = footprints(actors)
-    if touch_standing(prints, 0, obstacles):
+    if touch_standing(prints, 0, obstacles) or pushed(prints, 0) > PUSH_LIMIT[False]:
         return None
     keep = _near_ego(prints)
     actors = [actors[k] for k in keep]
-    prints = Footprints(prints.at[keep], prints.heading[keep], prints.half[keep])
+    prints = prints.of(keep)
     gone = {k for k in range(len(actors)) if touch_standing(prints, k, obstacles)}
+    gone |= {
+        k for k, actor in enumerate(actors) if pushed(prints, k) > PUSH_LIMIT[is_person(actor)]
+    }
     for a, b in touching_pairs(prints):
         if a not in gone and b not in gone:
             gone.add(b)

@@ -5,6 +5,7 @@ from math import floor, sqrt
 
 import numpy as np
 
+from roadloom.town.plan.things_site import ground_rect
 from roadloom.town.plan.types import Line, PlanLane, RoadNet, Thing
 
 LENGTHS_M = {"bike": 2.0, "car": 5.0, "truck": 9.0, "bus": 12.5}
@@ -133,22 +134,22 @@ def _blocked(lanes: tuple[PlanLane, ...], things: tuple[Thing, ...]) -> frozense
     """Lanes on whose way something stands."""
     cells: dict[tuple[int, int], list[tuple[float, float, int]]] = {}
     for lane in lanes:
-        for x, y, _, _ in (_every_metre(lane.centre) * 1000)[int(BEFORE_M) :: 1].tolist():
+        for x, y, _, _ in (_every_metre(lane.centre) * 1000)[int(BEFORE_M) :].tolist():
             cell = floor(x / CELL_MM), floor(y / CELL_MM)
             cells.setdefault(cell, []).append((x, y, lane.id))
     found = set()
     for thing in things:
-        reach = max(thing.size[0], thing.size[1]) // 2 + BLOCK_MARGIN_MM
-        (x, y), (hx, hy) = thing.at, thing.heading
-        norm = sqrt(hx * hx + hy * hy)
-        half = thing.size[0] / 2 + BLOCK_MARGIN_MM, thing.size[1] / 2 + BLOCK_MARGIN_MM
-        if thing.kind == "tree" or reach > 4 * CELL_MM:
+        ground = ground_rect(thing)
+        if ground is None or ground.radius > 3 * CELL_MM:
             continue
-        for i in range((x - reach) // CELL_MM, (x + reach) // CELL_MM + 1):
-            for j in range((y - reach) // CELL_MM, (y + reach) // CELL_MM + 1):
+        (x, y), (hx, hy) = (ground.x, ground.y), (ground.ux, ground.uy)
+        half = ground.half_length + BLOCK_MARGIN_MM, ground.half_width + BLOCK_MARGIN_MM
+        reach = ground.radius + BLOCK_MARGIN_MM
+        for i in range(floor((x - reach) / CELL_MM), floor((x + reach) / CELL_MM) + 1):
+            for j in range(floor((y - reach) / CELL_MM), floor((y + reach) / CELL_MM) + 1):
                 for px, py, lane_id in cells.get((i, j), ()):
-                    along = ((px - x) * hx + (py - y) * hy) / norm
-                    across = ((py - y) * hx - (px - x) * hy) / norm
+                    along = (px - x) * hx + (py - y) * hy
+                    across = (py - y) * hx - (px - x) * hy
                     if abs(along) < half[0] and abs(across) < half[1]:
                         found.add(lane_id)
     return frozenset(found)

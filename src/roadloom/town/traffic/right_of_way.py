@@ -174,9 +174,9 @@ class RightOfWay:
         zone = self._zone(car, gate, other, theirs)
         if zone is None:
             return True
-        if other.v < 0.3 and (theirs.control == "stop" or other.held or car.waited > other.waited):
-            if theirs.control == "stop" or car.waited > PATIENCE_STEPS or other.held:
-                return True
+        patient = car.waited > max(other.waited, PATIENCE_STEPS)
+        if other.v < 0.3 and (theirs.control == "stop" or other.held or patient):
+            return True
         through = seconds_for(car, gate.start + zone.last - car.s)
         arrives = (theirs.start + zone.other_first - other.s) / max(other.v, 4.0)
         return arrives > through + TIME_GAP_S

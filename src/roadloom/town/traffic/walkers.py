@@ -7,6 +7,7 @@ import numpy as np
 
 from roadloom.town.dice import Dice
 from roadloom.town.plan.sizes import draw_size
+from roadloom.town.plan.things_site import ground_rect
 from roadloom.town.plan.types import Point, RoadNet, Thing
 from roadloom.town.traffic.network import line_length
 from roadloom.town.traffic.paths import Way, speed_profile
@@ -16,16 +17,17 @@ STEP_M = 0.5
 ROUNDING = 5
 """Passes of the smoothing that rounds corners."""
 SIDEWAYS = 1.1
+TIGHTEST = 1.1
+"""Largest curvature [1/m] of a way."""
 SPARE_M = 0.5
 """From somebody's middle to what stands beside their way."""
-TRUNK_MM = 700
 Walks = list[tuple[int, bool]]
 """(walk, whether from its first vertex to its last), in order."""
 
 
 @dataclass(eq=False)
 class Obstacles:
-    """Things that stand, as rectangles."""
+    """What things that stand take of the ground: rectangles [m]."""
 
     at: np.ndarray
     heading: np.ndarray
@@ -34,13 +36,11 @@ class Obstacles:
 
     @staticmethod
     def of(things: tuple[Thing, ...]) -> "Obstacles":
-        at = np.array([t.at for t in things], np.float64).reshape(-1, 2) / 1000
-        heading = np.array([t.heading for t in things], np.float64).reshape(-1, 2)
-        norm = np.sqrt(heading[:, :1] * heading[:, :1] + heading[:, 1:] * heading[:, 1:])
-        size = [(TRUNK_MM, TRUNK_MM) if t.kind == "tree" else t.size[:2] for t in things]
-        half = np.array(size, np.float64).reshape(-1, 2) / 2000
+        found = [ground_rect(thing) for thing in things]
+        rows = np.array([r for r in found if r is not None], np.float64).reshape(-1, 6)
+        half = rows[:, 4:] / 1000
         reach = np.sqrt(half[:, 0] * half[:, 0] + half[:, 1] * half[:, 1])
-        return Obstacles(at, heading / np.maximum(norm, 1e-9), half, reach)
+        return Obstacles(rows[:, :2] / 1000, rows[:, 2:4], half, reach)
 
     def hit(self, places: np.ndarray, spare: float) -> bool:
         """Whether any place lies closer than ``spare`` to a thing."""
@@ -99,9 +99,9 @@ def lay_way(dice: Dice, roads: RoadNet, walks: Walks, most: float) -> Way | None
     for walk in walks:
         path = _directed(roads, walk)
         half = max(0.0, roads.walks[walk[0]].width / 2000 - 0.3)
-        aside = -half * dice.between(25, 95) / 100 if half > 0.35 else 0.0
+        keep = -half * dice.between(25, 95) / 100 if half > 0.35 else 0.0
         points.extend(path if not points else path[1:])
-        room.extend([aside] * (len(path) - 1))
+        room.extend([keep] * (len(path) - 1))
     centre = np.array(points, np.float64) / 1000
     chord = centre[1:] - centre[:-1]
     length = np.sqrt(chord[:, 0] * chord[:, 0] + chord[:, 1] * chord[:, 1])
@@ -119,7 +119,8 @@ def lay_way(dice: Dice, roads: RoadNet, walks: Walks, most: float) -> Way | None
     aside = _smooth(aside[:, None], 16)[:, 0]
     heading = _headings(at)
     side = np.stack([-heading[:, 1], heading[:, 0]], axis=1)
-    return _whole(_smooth(at + side * aside[:, None], 2))
+    way = _whole(_smooth(at + side * aside[:, None], 2))
+    return way if float(way.bend().max()) < TIGHTEST else None
 
 
 def _whole(at: np.ndarray) -> Way:
@@ -181,6 +182,8 @@ def beside(way: Way, aside: float) -> tuple[Way, tuple[np.ndarray, np.ndarray]] 
         return None
     side = np.stack([-at[:, 3], at[:, 2]], axis=1)
     other = _whole(at[:, :2] + side * aside)
+    if float(other.bend().max()) > TIGHTEST:
+        return None
     return other, (np.arange(len(at)) * STEP_M, np.array(other.starts))
 
 
