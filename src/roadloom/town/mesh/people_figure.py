@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from roadloom.town.dice import Dice
 from roadloom.town.mesh import materials
 from roadloom.town.mesh.build import FAR, NEAR
 from roadloom.town.mesh.mesh import Mesh, join
+from roadloom.town.mesh.people_look import Look
 from roadloom.town.mesh.solids import Finish, box, circle, ellipsoid, loft, tube
-from roadloom.town.mesh.vehicles_parts import Tint, tint_of
 
 THIGH, SHANK, ANKLE_M = 0.435, 0.43, 0.085
 UPPER_ARM, FOREARM = 0.295, 0.265
@@ -41,90 +40,6 @@ class Stance(NamedTuple):
     """Height of the crown, or straight above the neck."""
 
 
-class Look(NamedTuple):
-    """Clothes and colours."""
-
-    skin: Tint
-    hair: Tint
-    top: Tint
-    legs: Tint
-    shoes: Tint
-    lower: str
-    """``trousers``, ``skirt``, ``shorts`` or ``coat``."""
-    long_hair: bool
-    hat: str
-    """Empty, ``cap``, ``helmet`` or ``beanie``."""
-    hat_tint: Tint
-    bag: str
-    """Empty, ``backpack`` or ``side``."""
-    bag_tint: Tint
-    vest: bool
-    slim: float
-    head: float = 1.0
-    """Size of the head; children's is larger."""
-
-
-_SKIN = ((224, 182, 154), (206, 156, 124), (176, 122, 88), (128, 82, 56), (84, 54, 38))
-_HAIR = ((26, 20, 17), (48, 32, 22), (86, 58, 36), (150, 116, 70), (120, 116, 112), (14, 13, 13))
-_TOPS = (
-    (34, 36, 42), (24, 25, 28), (62, 68, 78), (186, 186, 182), (120, 122, 124), (30, 46, 84),
-    (126, 30, 34), (58, 74, 52), (150, 128, 98), (92, 62, 48), (72, 104, 142), (170, 84, 46),
-    (192, 160, 74), (116, 60, 92),
-)  # fmt: skip
-_LEGS = ((28, 32, 46), (22, 22, 25), (44, 54, 78), (70, 70, 72), (116, 104, 84), (54, 46, 40))
-_SHOES = ((20, 19, 19), (60, 44, 34), (170, 168, 164), (36, 38, 44))
-
-
-def look_of(seed: int, *, child: bool = False) -> Look:
-    """Of a passer-by."""
-    dice = Dice(seed, 81)
-    female = dice.percent(50)
-    lower = "trousers"
-    if female and dice.percent(25):
-        lower = "skirt"
-    elif dice.percent(22):
-        lower = "coat"
-    elif dice.percent(14):
-        lower = "shorts"
-    hat = dice.pick(("cap", "beanie")) if dice.percent(14) else ""
-    bag = dice.pick(("backpack", "side")) if dice.percent(38) else ""
-    return Look(
-        skin=tint_of(*dice.pick(_SKIN)),
-        hair=tint_of(*dice.pick(_HAIR)),
-        top=tint_of(*dice.pick(_TOPS)),
-        legs=tint_of(*dice.pick(_LEGS)),
-        shoes=tint_of(*dice.pick(_SHOES)),
-        lower=lower,
-        long_hair=female and dice.percent(65),
-        hat=hat,
-        hat_tint=tint_of(*dice.pick(_TOPS)),
-        bag=bag,
-        bag_tint=tint_of(*dice.pick(_TOPS)),
-        vest=False,
-        slim=(0.90 if female else 1.0) * dice.between(92, 112) / 100,
-        head=1.30 if child else 1.0,
-    )
-
-
-def worker_look(seed: int) -> Look:
-    dice = Dice(seed, 82)
-    vest = dice.pick((tint_of(200, 218, 40), tint_of(232, 110, 30)))
-    return look_of(seed)._replace(
-        top=vest, legs=tint_of(*dice.pick(((40, 48, 66), (34, 34, 36), (92, 84, 66)))),
-        shoes=tint_of(58, 42, 30), lower="trousers", long_hair=False, hat="helmet", bag="",
-        hat_tint=dice.pick((tint_of(206, 206, 200), tint_of(214, 168, 36), tint_of(40, 88, 150))),
-        vest=True,
-    )  # fmt: skip
-
-
-def officer_look(seed: int) -> Look:
-    navy = tint_of(22, 28, 48)
-    return look_of(seed)._replace(
-        top=navy, legs=tint_of(18, 22, 34), shoes=tint_of(16, 16, 17), lower="trousers", hat="cap",
-        hat_tint=navy, bag="", long_hair=False, vest=False,
-    )  # fmt: skip
-
-
 def chain(
     a: np.ndarray, b: np.ndarray, first: float, second: float, bend: np.ndarray
 ) -> np.ndarray:
@@ -144,16 +59,16 @@ def chain(
 
 def figure(stance: Stance, look: Look, k: float, detail: int, cls: int) -> Mesh:
     """A dressed body."""
-    sides = (8, 6, 4)[detail]
+    sides = (8, 5, 4)[detail]
     axis = stance.neck - stance.pelvis
     axis = axis / np.sqrt((axis * axis).sum())
-    forward = np.cross([0.0, 1.0, 0.0], axis)
+    forward = np.array([axis[2], 0.0, -axis[0]])
     cloth = Finish(materials.CLOTH, look.top, cls, (1.0 if look.vest else 0.0,))
     trousers = Finish(materials.CLOTH, look.legs, cls)
     skin = Finish(materials.SKIN, look.skin, cls)
     parts = _legs(stance, look, k, sides, trousers, skin, cls, detail)
-    if detail != FAR:
-        seat = stance.pelvis + axis * 0.0
+    if detail == NEAR:
+        seat = stance.pelvis
         parts.append(
             ellipsoid(
                 seat, np.array([0.115, 0.155, 0.12]) * k * look.slim, trousers, sides=8, rings=4
@@ -179,8 +94,8 @@ _TORSO = np.array(
 def _torso(
     stance: Stance, look: Look, k: float, detail: int, forward: np.ndarray, cloth: Finish
 ) -> Mesh:
-    table = _TORSO[[0, 2, 3, 4, 6]] if detail == FAR else _TORSO
-    around = circle((10, 8, 5)[detail], 0.5)
+    table = _TORSO if detail == NEAR else _TORSO[[0, 2, 3, 4, 6]]
+    around = circle((10, 7, 5)[detail], 0.5)
     bulk = k * look.slim * (1.10 if look.lower == "coat" else 1.0)
     middle = stance.pelvis + (stance.neck - stance.pelvis) * table[:, :1]
     front = forward * (around[:, :1] * table[:, None, 1:2]) * bulk
@@ -218,17 +133,17 @@ def _legs(
         if detail == FAR:
             line, radii = [line[0], line[1], line[-1]], (radii[0], radii[1], radii[-1])
         parts.append(tube(line, [r * thick for r in radii], sides, skin if bare else trousers))
-        parts.append(_foot(ankle, stance.pitch[i], k, shoe))
+        parts.append(_foot(ankle, stance.pitch[i], k, shoe, detail))
     return parts
 
 
-def _foot(ankle: np.ndarray, pitch: float, k: float, finish: Finish) -> Mesh:
+def _foot(ankle: np.ndarray, pitch: float, k: float, finish: Finish, detail: int) -> Mesh:
     """A shoe: heel, instep, toe."""
     rows = np.array(
         [(-0.065, 0.032, -0.085, -0.005), (0.03, 0.042, -0.085, 0.012), (0.115, 0.046, -0.085, -0.035),
          (0.18, 0.030, -0.080, -0.055)]
     )  # fmt: skip
-    x, half, low, high = rows.T
+    x, half, low, high = (rows if detail == NEAR else rows[[0, 1, 3]]).T
     ring = np.stack(
         [np.stack([x, half, low], -1), np.stack([x, half * 0.8, high], -1),
          np.stack([x, -half * 0.8, high], -1), np.stack([x, -half, low], -1)], axis=1,
@@ -272,12 +187,12 @@ def _arms(
         reach = reach / np.sqrt((reach * reach).sum())
         middle = wrist + reach * 0.045 * k
         palm = np.array([0.034, 0.026, 0.034]) + np.abs(reach) * 0.038
-        parts.append(ellipsoid(middle, palm * k, skin, sides=6, rings=4))
+        parts.append(ellipsoid(middle, palm * k, skin, sides=6 - detail, rings=4 - detail))
     return parts
 
 
 def _head(stance: Stance, look: Look, k: float, detail: int, skin: Finish, cls: int) -> list[Mesh]:
-    sides, rings = ((10, 6), (7, 5), (5, 3))[detail]
+    sides, rings = ((10, 6), (6, 4), (5, 3))[detail]
     size = HEAD_M * k * look.head
     crown = stance.crown if stance.crown > 0 else stance.neck[2] + NECK_M * k + size
     tall = 0.012 * k if look.hat else 0.0
@@ -337,7 +252,7 @@ def _hat(middle: np.ndarray, radii: np.ndarray, size: float, look: Look, cls: in
 
 def _skirt(stance: Stance, look: Look, k: float, detail: int, finish: Finish) -> Mesh:
     """Cloth around both thighs; it follows the knees."""
-    around = circle((10, 8, 5)[detail], 0.5)
+    around = circle((10, 7, 5)[detail], 0.5)
     pelvis = stance.pelvis
     low = 0.36 if look.lower == "skirt" else 0.30
     knees = []

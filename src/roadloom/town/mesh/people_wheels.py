@@ -1,17 +1,19 @@
-"""Strollers, wheelchairs, scooters with those who use them, and dogs."""
+"""Strollers, wheelchairs and scooters with those who use them."""
 
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float
 
 from roadloom.town.dice import Dice
 from roadloom.town.mesh import materials
-from roadloom.town.mesh.build import FAR, PHASES
+from roadloom.town.mesh.build import PHASES
 from roadloom.town.mesh.mesh import Mesh, join
-from roadloom.town.mesh.people_figure import ANKLE_M, HEAD_M, NECK_M, Stance, figure, look_of
+from roadloom.town.mesh.people_figure import ANKLE_M, HEAD_M, NECK_M, Stance, figure
+from roadloom.town.mesh.people_look import look_of
+from roadloom.town.mesh.people_walk import walking
 from roadloom.town.mesh.solids import Finish, box, circle, ellipsoid, loft, scaled, tube
-from roadloom.town.mesh.vehicles_parts import BLACK, DARK, Tint, both_sides, plain, tint_of
+from roadloom.town.mesh.vehicles_parts import BLACK, DARK, both_sides, plain, tint_of
 
 Size = tuple[float, float, float]
 _COLOURS = (
@@ -21,310 +23,178 @@ _COLOURS = (
 
 
 @lru_cache
-def _hoop(sides: int, thick: float, cls: int) -> Mesh:
-    """A ring of radius 1 about y with a square section of half width ``thick``."""
+def _unit_wheel(detail: int, thick: float, cls: int) -> Mesh:
+    """Radius 1 about y: a tyre of square section (half width ``thick``) with crossing spokes."""
+    sides = (16, 10, 6)[detail]
     around = circle(sides, 0.5)
 
-    def ring(r: float, y: float) -> np.ndarray:
+    def ring(r: float, y: float) -> Float[np.ndarray, "side 3"]:
         return np.stack([-around[:, 0] * r, np.full(sides, y), around[:, 1] * r], axis=-1)
 
     inner, w = 1 - 2 * thick, thick
     rings = [ring(inner, -w), ring(1, -w), ring(1, w), ring(inner, w), ring(inner, -w)]
-    finish = Finish(materials.RUBBER, (0.018, 0.018, 0.019), cls)
-    return loft(np.stack(rings), finish, smooth=False, caps=(False, False))
+    rubber = Finish(materials.RUBBER, (0.018, 0.018, 0.019), cls)
+    steel = Finish(materials.METAL, (0.3, 0.3, 0.31), cls, (0.6,))
+    parts = [loft(np.stack(rings), rubber, smooth=False, caps=(False, False))]
+    half = 0.012
+    for i in range((4, 2, 0)[detail]):
+        angle = np.pi * i / (4, 2, 0)[detail]
+        # Spokes cross in the hub: each a little thinner than the last, so that no faces coincide.
+        side = np.array([0.0, half * (1 - 0.12 * i), 0.0])
+        along = np.array([np.cos(angle), 0.0, np.sin(angle)]) * (1 - thick)
+        up = np.array([-np.sin(angle), 0.0, np.cos(angle)]) * half
+        ends = [
+            [e + up - side, e - up - side, e - up + side, e + up + side] for e in (-along, along)
+        ]
+        parts.append(loft(np.array(ends), steel, smooth=False, caps=(False, False)))
+    return join(parts)
 
 
 def spoked_wheel(
-    x: float,
-    y: float,
-    radius: float,
-    detail: int,
-    cls: int,
-    thick: float = 0.045,
-    turn: float = 0.0,
-) -> list[Mesh]:
-    """A thin tyre with a hub and a few crossing spokes, standing on the ground."""
-    parts = [scaled(_hoop((16, 10, 8)[detail], thick, cls), (radius,) * 3, (x, y, radius))]
-    if detail == FAR:
-        return parts
-    steel = Finish(materials.METAL, (0.3, 0.3, 0.31), cls, (0.6,))
-    w = 0.004
-    for i in range((4, 2)[detail]):
-        angle = turn + np.pi * i / (4, 2)[detail]
-        u = np.array([np.cos(angle), 0.0, np.sin(angle)]) * radius * (1 - thick)
-        v = np.array([-np.sin(angle), 0.0, np.cos(angle)]) * w
-        at = np.array([x, y, radius])
-        rings = [[end + v + (0, w, 0), end - v + (0, w, 0), end - v - (0, w, 0), end + v - (0, w, 0)]
-                 for end in (at - u, at + u)]  # fmt: skip
-        parts.append(loft(np.array(rings), steel, smooth=False, caps=(False, False)))
-    return parts
+    x: float, y: float, radius: float, detail: int, cls: int, thick: float = 0.045
+) -> Mesh:
+    """A wheel that stands on the ground; ``thick`` is half the tyre's width in radii."""
+    return scaled(_unit_wheel(detail, thick, cls), (radius,) * 3, (x, y, radius))
 
 
 def stroller(size: Size, seed: int, detail: int, cls: int, phase: int) -> Mesh:
     """A pushchair ahead of the adult who pushes it."""
-    from roadloom.town.mesh.people import walking
-
     length, width, height = size
-    dice = Dice(seed, 84)
     k = height / 1.75
     look = look_of(seed)._replace(bag="")
-    cart = 0.62 * length
     step = walking((length * 0.52, width, height), look, phase)
-    x = -length / 2 + 0.26 * length
-    move = np.array([x, 0.0, 0.0])
-    grip = np.array([x + 0.36 * k, 0.0, 0.98 * k])
-    hands = np.array([grip + (0, 0.17 * k, 0), grip - (0, 0.17 * k, 0)])
+    move = np.array([-0.24 * length, 0.0, 0.0])
+    grip = _grip(size)
+    hands = grip + np.array([[0.0, 0.17, 0.0], [0.0, -0.17, 0.0]]) * k
     neck = step.neck + move + (0.05 * k, 0, 0)
-    adult = figure(
-        Stance(step.pelvis + move, neck, hands, step.ankles + move, step.pitch, height),
-        look, k, detail, cls,
-    )  # fmt: skip
-    half = width / 2
-    front = length / 2
-    parts = [adult]
+    ankles = step.ankles + move
+    stance = Stance(step.pelvis + move, neck, hands, ankles, step.pitch, height)
+    return join([_pushchair(size, seed, detail, cls), figure(stance, look, k, detail, cls)])
+
+
+def _grip(size: Size) -> Float[np.ndarray, "3"]:
+    """Middle of the handlebar."""
+    k = size[2] / 1.75
+    return np.array([-0.24 * size[0] + 0.36 * k, 0.0, 0.98 * k])
+
+
+@lru_cache(maxsize=64)
+def _pushchair(size: Size, seed: int, detail: int, cls: int) -> Mesh:
+    length, width, height = size
+    k, half, front, cart = height / 1.75, width / 2, length / 2, 0.62 * length
+    grip = _grip(size)
     frame = Finish(materials.METAL, (0.12, 0.12, 0.125), cls, (0.5,))
-    cloth = Finish(materials.CLOTH, dice.pick(_COLOURS), cls)
+    cloth = Finish(materials.CLOTH, Dice(seed, 84).pick(_COLOURS), cls)
     radius = 0.115 * k
     rear_x, front_x = front - 0.62 * cart, front - radius
+    sides = (5, 4, 3)[detail]
+    parts = []
     for side in (1, -1):
         y = side * (half - 0.012)
-        parts += spoked_wheel(rear_x, y, radius * 1.2, detail, cls, 0.10, phase)
-        parts += spoked_wheel(front_x, y * 0.8, radius, detail, cls, 0.10, phase)
+        parts.append(spoked_wheel(rear_x, y, radius * 1.2, max(detail, 1), cls, 0.10))
+        parts.append(spoked_wheel(front_x, y * 0.8, radius, max(detail, 1), cls, 0.10))
         y *= 0.86
-        parts.append(
-            tube(
-                [
-                    (rear_x, y, radius * 1.2),
-                    (grip[0] + 0.3 * k, y, 0.62 * k),
-                    (grip[0], y * 0.7, grip[2]),
-                ],
-                (0.014 * k,) * 3,
-                5,
-                frame,
-            )
-        )
-        parts.append(
-            tube(
-                [(front_x, y * 0.9, radius), (grip[0] + 0.32 * k, y, 0.60 * k)],
-                (0.013 * k,) * 2,
-                5,
-                frame,
-            )
-        )
-    parts.append(
-        box(
-            grip - np.array([0.016, 0.30, 0.016]) * k,
-            grip + np.array([0.016, 0.30, 0.016]) * k,
-            plain(cls, BLACK),
-        )
-    )
-    a, b = grip[0] + 0.2 * k, front - 0.06 * cart
-    w = half * 0.66
-    seat = np.array(
-        [[(a, w, 0.70 * k), (a, -w, 0.70 * k), (a + 0.04, -w, 0.95 * k), (a + 0.04, w, 0.95 * k)],
-         [((a + b) / 2, w, 0.36 * k), ((a + b) / 2, -w, 0.36 * k), ((a + b) / 2, -w, 0.66 * k), ((a + b) / 2, w, 0.66 * k)],
-         [(b, w * 0.9, 0.38 * k), (b, -w * 0.9, 0.38 * k), (b, -w * 0.9, 0.56 * k), (b, w * 0.9, 0.56 * k)]]
+        knee = (grip[0] + 0.3 * k, y, 0.62 * k)
+        line = [(rear_x, y, radius * 1.2), knee, (grip[0], y * 0.7, grip[2])]
+        parts.append(tube(line, (0.014 * k,) * 3, sides, frame))
+        line = [(front_x, y * 0.9, radius), (grip[0] + 0.32 * k, y, 0.60 * k)]
+        parts.append(tube(line, (0.013 * k,) * 2, sides, frame))
+    bar = np.array([0.016, 0.30, 0.016]) * k
+    parts.append(box(grip - bar, grip + bar, plain(cls, BLACK)))
+    a, b, w = grip[0] + 0.2 * k, front - 0.06 * cart, half * 0.66
+    rows = np.array(
+        [(a, w, 0.70, a + 0.04, 0.95), ((a + b) / 2, w, 0.36, (a + b) / 2, 0.66),
+         (b, w * 0.9, 0.38, b, 0.56)]
     )  # fmt: skip
-    parts.append(loft(seat[:, ::-1], cloth, smooth=False))
-    parts.append(
-        ellipsoid(
-            ((a * 0.75 + b * 0.25), 0, 0.90 * k),
-            (0.22 * k, w * 1.04, 0.22 * k),
-            cloth,
-            sides=8,
-            rings=4,
-        )
-    )
-    face = Finish(materials.SKIN, look.skin, cls)
-    parts.append(
-        ellipsoid((a * 0.42 + b * 0.58, 0, 0.76 * k), (0.08 * k,) * 3, face, sides=6, rings=4)
-    )
+    rings = [
+        [(x1, y, z1 * k), (x1, -y, z1 * k), (x0, -y, z0 * k), (x0, y, z0 * k)]
+        for x0, y, z0, x1, z1 in rows
+    ]
+    parts.append(loft(np.array(rings), cloth, smooth=False))
+    hood = (a * 0.75 + b * 0.25, 0.0, 0.90 * k)
+    parts.append(ellipsoid(hood, (0.22 * k, w * 1.04, 0.22 * k), cloth, sides=8 - detail, rings=4))
+    face = Finish(materials.SKIN, look_of(seed).skin, cls)
+    head = (a * 0.42 + b * 0.58, 0.0, 0.76 * k)
+    parts.append(ellipsoid(head, (0.08 * k,) * 3, face, sides=6 - detail, rings=4 - detail))
     return join(parts)
 
 
 def wheelchair(size: Size, seed: int, detail: int, cls: int, phase: int) -> Mesh:
     """A wheelchair with the one who sits in it, hands on the rims."""
     length, width, height = size
-    k = height / 1.32
+    k, half = height / 1.32, width / 2
     look = look_of(seed)._replace(bag="", lower="trousers")
-    half = width / 2
+    radius = 0.30 * k
+    axle = -length / 2 + radius + 0.06 * k
+    pelvis = np.array([axle + 0.10 * k, 0.0, 0.62 * k])
+    neck = np.array([axle + 0.07 * k, 0.0, height - (HEAD_M + NECK_M) * 0.98 * k])
+    push = 0.09 * k * np.sin(2 * np.pi * phase / PHASES)
+    hands = np.array(
+        [[axle + 0.12 * k + push, s * (half - 0.05), 2 * radius + 0.03 * k] for s in (1, -1)]
+    )
+    foot = length / 2 - 0.20 * k
+    ankles = np.array([[foot, s * 0.085 * k, (0.112 + ANKLE_M) * k] for s in (1, -1)])
+    stance = Stance(pelvis, neck, hands, ankles, (-0.05, -0.05), height)
+    rider = figure(stance, look, 0.98 * k, detail, cls)
+    return join([_wheelchair(size, detail, cls), rider])
+
+
+@lru_cache(maxsize=64)
+def _wheelchair(size: Size, detail: int, cls: int) -> Mesh:
+    length, width, height = size
+    k, half = height / 1.32, width / 2
     radius = 0.30 * k
     axle = -length / 2 + radius + 0.06 * k
     dark = plain(cls, DARK)
     frame = Finish(materials.METAL, (0.3, 0.3, 0.31), cls, (0.6,))
-    seat_z = 0.52 * k
+    seat = 0.52 * k
+    sides = (5, 4, 3)[detail]
     parts: list[Mesh] = []
-    turn = 2 * np.pi * phase / PHASES
     for side in (1, -1):
         y = side * (half - 0.015)
-        parts += spoked_wheel(axle, y, radius, detail, cls, 0.045, turn)
-        parts += spoked_wheel(axle + 0.52 * k, y * 0.72, 0.085 * k, detail, cls, 0.18)
+        parts.append(spoked_wheel(axle, y, radius, detail, cls))
+        parts.append(spoked_wheel(axle + 0.52 * k, y * 0.72, 0.085 * k, max(detail, 1), cls, 0.18))
         y *= 0.80
-        line = [
-            (axle - 0.06 * k, y, 0.98 * k),
-            (axle, y, seat_z - 0.05 * k),
-            (axle + 0.44 * k, y, seat_z - 0.05 * k),
-            (axle + 0.60 * k, y, 0.13 * k),
-        ]
-        parts.append(tube(line, (0.013 * k,) * 4, 5, frame))
-        grip = (axle - 0.18 * k, y, 0.98 * k)
-        parts.append(tube([line[0], grip], (0.017 * k,) * 2, 5, dark))
+        line = np.array(
+            [(axle - 0.06 * k, y, 0.98 * k), (axle, y, seat - 0.06 * k),
+             (axle + 0.44 * k, y, seat - 0.06 * k), (axle + 0.60 * k, y, 0.13 * k)]
+        )  # fmt: skip
+        parts.append(tube(line, (0.013 * k,) * 4, sides, frame))
+        parts.append(tube([line[0], line[0] - (0.12 * k, 0, 0)], (0.017 * k,) * 2, sides, dark))
     y = half * 0.74
-    parts.append(box((axle - 0.01 * k, -y, seat_z - 0.05 * k), (axle + 0.43 * k, y, seat_z), dark))
-    parts.append(box((axle - 0.075 * k, -y, seat_z), (axle - 0.035 * k, y, 0.95 * k), dark))
+    parts.append(box((axle - 0.01 * k, -y, seat - 0.05 * k), (axle + 0.43 * k, y, seat), dark))
+    parts.append(box((axle - 0.075 * k, -y, seat), (axle - 0.035 * k, y, 0.95 * k), dark))
     tip = length / 2
-    parts.append(
-        both_sides(box((tip - 0.22 * k, 0.02 * k, 0.09 * k), (tip, 0.15 * k, 0.105 * k), dark))
-    )
-    pelvis = np.array([axle + 0.10 * k, 0.0, seat_z + 0.10 * k])
-    neck = np.array([axle + 0.07 * k, 0.0, height - (HEAD_M + NECK_M) * 0.98 * k])
-    push = 0.09 * k * np.sin(turn)
-    hands = np.array(
-        [[axle + 0.12 * k + push, s * (half - 0.05), 2 * radius + 0.03 * k] for s in (1, -1)]
-    )
-    ankles = np.array([[tip - 0.16 * k, s * 0.085 * k, (0.108 + ANKLE_M) * k] for s in (1, -1)])
-    rider = figure(
-        Stance(pelvis, neck, hands, ankles, (-0.05, -0.05), height), look, 0.98 * k, detail, cls
-    )
-    return join([*parts, rider])
+    rest = box((tip - 0.26 * k, 0.02 * k, 0.09 * k), (tip, 0.15 * k, 0.105 * k), dark)
+    return join([*parts, both_sides(rest)])
 
 
 def scooter(size: Size, seed: int, detail: int, cls: int, phase: int) -> Mesh:
-    """A kick scooter with its rider standing on it."""
+    """A kick scooter with its rider standing on it; the same in every phase."""
     length, width, height = size
-    dice = Dice(seed, 86)
-    k = height / 1.88
+    k, half = height / 1.88, width / 2
     look = look_of(seed)._replace(lower="trousers", bag="backpack" if seed % 3 == 0 else "")
     radius = 0.105 * k
     front, rear = length / 2 - radius, -length / 2 + radius
     dark = plain(cls, DARK)
-    parts = spoked_wheel(front, 0.0, radius, detail, cls, 0.2, phase)
-    parts += spoked_wheel(rear, 0.0, radius, detail, cls, 0.2, phase)
-    deck = (0.13 * k, 0.165 * k)
-    parts.append(
-        box((rear + radius, -0.075 * k, deck[0]), (front - 1.6 * radius, 0.075 * k, deck[1]), dark)
-    )
+    parts = [spoked_wheel(x, 0.0, radius, max(detail, 1), cls, 0.2) for x in (front, rear)]
+    deck = 0.165 * k
+    low, high = (rear + radius, -0.075 * k, 0.13 * k), (front - 1.6 * radius, 0.075 * k, deck)
+    parts.append(box(low, high, dark))
     head = np.array([front - 0.16 * k, 0.0, 1.06 * k])
-    stem = plain(cls, dice.pick((BLACK, tint_of(120, 122, 124), tint_of(40, 120, 70))), 0.3)
-    parts.append(
-        tube(
-            [(front, 0, radius), (front - 0.06 * k, 0, 0.3 * k), head],
-            (0.025 * k, 0.025 * k, 0.02 * k),
-            6,
-            stem,
-        )
-    )
-    parts.append(
-        tube(
-            [(front - 0.06 * k, 0, 0.22 * k), (front - 2 * radius, 0, 0.15 * k)],
-            (0.03 * k, 0.03 * k),
-            5,
-            stem,
-        )
-    )
-    half = width / 2
-    parts.append(
-        box(
-            head - np.array([0.016 * k, half, 0.016 * k]),
-            head + np.array([0.016 * k, half, 0.016 * k]),
-            dark,
-        )
-    )
+    steel = tint_of(120, 122, 124)
+    stem = plain(cls, Dice(seed, 86).pick((BLACK, steel, tint_of(40, 120, 70))), 0.3)
+    line = [(front, 0, radius), (front - 0.06 * k, 0, 0.3 * k), head]
+    parts.append(tube(line, (0.025 * k, 0.025 * k, 0.02 * k), 6 - detail, stem))
+    line = [(front - 0.06 * k, 0, 0.22 * k), (front - 2 * radius, 0, 0.15 * k)]
+    parts.append(tube(line, (0.03 * k, 0.03 * k), 5 - detail, stem))
+    bar = np.array([0.016 * k, half, 0.016 * k])
+    parts.append(box(head - bar, head + bar, dark))
     x = (rear + front) / 2 - 0.08 * k
-    ankles = np.array(
-        [
-            [x + 0.12 * k, 0.045 * k, deck[1] + ANKLE_M * k],
-            [x - 0.16 * k, -0.035 * k, deck[1] + ANKLE_M * k],
-        ]
-    )
+    sole = deck + ANKLE_M * k
+    ankles = np.array([[x + 0.12 * k, 0.045 * k, sole], [x - 0.16 * k, -0.035 * k, sole]])
     neck = np.array([x + 0.06 * k, 0.0, height - (HEAD_M + NECK_M) * k * 0.97])
-    pelvis = np.array([x - 0.03 * k, 0.0, deck[1] + 0.90 * k])
+    pelvis = np.array([x - 0.03 * k, 0.0, deck + 0.90 * k])
     hands = np.array([head + (-0.04 * k, s * (half - 0.05 * k), 0.01 * k) for s in (1, -1)])
-    rider = figure(
-        Stance(pelvis, neck, hands, ankles, (0.0, 0.0), height), look, 0.97 * k, detail, cls
-    )
-    return join([*parts, rider])
-
-
-_FUR: tuple[Tint, ...] = (
-    tint_of(150, 112, 70), tint_of(28, 24, 22), tint_of(196, 184, 164), tint_of(90, 62, 40),
-    tint_of(120, 116, 110),
-)  # fmt: skip
-
-
-def dog(size: Size, seed: int, detail: int, cls: int, phase: int) -> Mesh:
-    """A dog that trots."""
-    length, _, height = size
-    dice = Dice(seed, 87)
-    fur = Finish(materials.PLAIN, dice.pick(_FUR), cls, (0.8, 0.0))
-    dark = plain(cls, BLACK, 0.2)
-    sides = (8, 6, 5)[detail]
-    h, half = height, length / 2
-    rear, front = -0.32 * length, 0.20 * length
-    back = 0.70 * h
-    body = [
-        (rear - 0.06 * length, 0, back * 0.92),
-        (rear + 0.06 * length, 0, back * 0.90),
-        (0.0, 0, back * 0.86),
-        (front, 0, back * 0.86),
-        (front + 0.10 * length, 0, back * 0.98),
-    ]
-    parts = [tube(body, (0.07 * h, 0.135 * h, 0.15 * h, 0.17 * h, 0.10 * h), sides, fur)]
-    skull = np.array([half - 0.20 * length, 0.0, 0.90 * h])
-    parts.append(tube([(front + 0.02 * length, 0, back), skull], (0.12 * h, 0.09 * h), sides, fur))
-    parts.append(ellipsoid(skull, (0.12 * h, 0.095 * h, 0.10 * h), fur, sides=sides, rings=4))
-    nose = np.array([half, 0.0, 0.85 * h])
-    parts.append(
-        tube(
-            [skull + (0.04 * length, 0, -0.02 * h), nose - (0.012, 0, 0)],
-            (0.075 * h, 0.045 * h),
-            sides,
-            fur,
-        )
-    )
-    if detail != FAR:
-        parts.append(
-            ellipsoid(nose - (0.018, 0, -0.012 * h), (0.018, 0.022, 0.02), dark, sides=5, rings=3)
-        )
-        ear = tube(
-            [skull + (-0.02 * h, 0.07 * h, 0.06 * h), skull + (-0.05 * h, 0.095 * h, 0.0)],
-            (0.035 * h, 0.012 * h),
-            4,
-            dark,
-        )
-        parts.append(both_sides(ear))
-    parts.append(
-        tube(
-            [
-                (rear - 0.05 * length, 0, back * 0.95),
-                (-half + 0.03 * length, 0, back * 1.05),
-                (-half + 0.01, 0, back * 1.22),
-            ],
-            (0.04 * h, 0.03 * h, 0.015 * h),
-            5,
-            fur,
-        )
-    )
-    turn = 2 * np.pi * phase / PHASES
-    for x, y, lag in (
-        (front + 0.02 * length, 1, 0.0),
-        (front + 0.02 * length, -1, np.pi),
-        (rear + 0.02 * length, 1, np.pi),
-        (rear + 0.02 * length, -1, 0.0),
-    ):
-        swing = 0.11 * length * np.cos(turn + lag)
-        lift = 0.06 * h * max(0.0, -np.sin(turn + lag))
-        top = np.array([x, y * 0.085 * h, back * 0.80])
-        foot = np.array([x + swing, y * 0.085 * h, 0.02 * h + lift])
-        bend = -0.03 * length if x < 0 else 0.02 * length
-        knee = (top + foot) / 2 + (bend, 0, 0)
-        parts.append(
-            tube(
-                [top, knee, foot - (0, 0, 0.015 * h)],
-                (0.075 * h, 0.042 * h, 0.034 * h),
-                6 if detail == 0 else 4,
-                fur,
-            )
-        )
-    mesh = join(parts)
-    return replace(mesh)
+    stance = Stance(pelvis, neck, hands, ankles, (0.0, 0.0), height)
+    return join([*parts, figure(stance, look, 0.97 * k, detail, cls)])

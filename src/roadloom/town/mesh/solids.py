@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from roadloom.town.mesh.mesh import Mesh, flat_normals
+from roadloom.town.mesh.mesh import Mesh
 
 Vector = Sequence[float] | np.ndarray
 _BOX_FACES = ((3, 2, 1, 0), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7))
@@ -31,6 +31,13 @@ class Finish(NamedTuple):
     style: tuple[float, ...] = ()
 
 
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cross product along the last axis, several times as quick as NumPy's on short arrays."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
 def triangles(
     corners: Float[np.ndarray, "triangle 3 3"],
     finish: Finish,
@@ -38,8 +45,12 @@ def triangles(
     normals: np.ndarray | None = None,
 ) -> Mesh:
     """Triangles as given, those without area left out."""
-    span = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    real = (span * span).sum(axis=1) > (2 * _LEAST_AREA_M2) ** 2
+    span = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    square = (span * span).sum(axis=1)
+    real = square > (2 * _LEAST_AREA_M2) ** 2
+    if normals is None:
+        flat = span / np.sqrt(np.maximum(square, 1e-300))[:, None]
+        normals = np.broadcast_to(flat[:, None], corners.shape)
     return Mesh.make(
         corners[real],
         material=finish.material,
@@ -47,7 +58,7 @@ def triangles(
         tint=finish.tint,
         style=finish.style,
         uv=None if uv is None else uv[real],
-        normals=None if normals is None else normals[real],
+        normals=normals[real],
     )
 
 
@@ -57,8 +68,8 @@ def polygon(points: Float[np.ndarray, "point 3"] | Sequence[Vector], finish: Fin
     fan = np.array([(0, i, i + 1) for i in range(1, len(points) - 1)])
     along = points[1] - points[0]
     along = along / np.sqrt((along * along).sum())
-    normal = np.cross(along, points[2] - points[0])
-    across = np.cross(normal / np.sqrt((normal * normal).sum()), along)
+    normal = cross(along, points[2] - points[0])
+    across = cross(normal / np.sqrt((normal * normal).sum()), along)
     uv = np.stack([(points - points[0]) @ along, (points - points[0]) @ across], axis=-1)
     return triangles(points[fan], finish, uv[fan])
 
@@ -102,19 +113,32 @@ def loft(
     are flat; they close convex rings only.
     """
     rings = np.asarray(rings, np.float64)
-    beside = np.roll(rings, -1, axis=1)
+    beside = _next(rings)
     square = np.stack([rings[:-1], beside[:-1], beside[1:], rings[1:]], axis=2)
     uv = _loft_uv(rings)
     parts = [_halves(square), _fan(rings[0][::-1])[: caps[0] * 99], _fan(rings[-1])[: caps[1] * 99]]
     uvs = [_halves(uv), parts[1][..., :2], parts[2][..., :2]]
-    normals = [flat_normals(part)[:, None].repeat(3, axis=1) for part in parts]
+    whole = np.concatenate(parts)
+    normals = _flat(whole)
     if smooth:
-        normals[0] = _halves(_ring_normals(square))
-    return triangles(np.concatenate(parts), finish, np.concatenate(uvs), np.concatenate(normals))
+        normals[: len(parts[0])] = _halves(_ring_normals(square))
+    return triangles(whole, finish, np.concatenate(uvs), normals)
+
+
+def _flat(corners: Float[np.ndarray, "triangle 3 3"]) -> Float[np.ndarray, "triangle 3 3"]:
+    """Each face's own normal at its corners; 0 where it has no area."""
+    span = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    span /= np.sqrt(np.maximum((span * span).sum(axis=1), 1e-300))[:, None]
+    return np.repeat(span[:, None], 3, axis=1)
 
 
 def _halves(square: Float[np.ndarray, "ring point 4 k"]) -> Float[np.ndarray, "triangle 3 k"]:
     return square[:, :, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3, square.shape[-1])
+
+
+def _next(rings: np.ndarray) -> np.ndarray:
+    """Each point's neighbour on its ring."""
+    return np.concatenate([rings[:, 1:], rings[:, :1]], axis=1)
 
 
 def _fan(ring: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "triangle 3 3"]:
@@ -125,7 +149,7 @@ def _fan(ring: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "triangle 3 3"
 
 def _loft_uv(rings: Float[np.ndarray, "ring point 3"]) -> Float[np.ndarray, "ring_1 point 4 2"]:
     """u around each ring, v along the mean line."""
-    edge = np.sqrt(((np.roll(rings, -1, axis=1) - rings) ** 2).sum(axis=-1))
+    edge = np.sqrt(((_next(rings) - rings) ** 2).sum(axis=-1))
     u = np.concatenate([np.zeros((len(rings), 1)), np.cumsum(edge, axis=1)], axis=1)
     step = np.sqrt((np.diff(rings.mean(axis=1), axis=0) ** 2).sum(axis=-1))
     v = np.broadcast_to(np.concatenate([[0.0], np.cumsum(step)])[:, None], u.shape)
@@ -137,13 +161,13 @@ def _ring_normals(
     square: Float[np.ndarray, "ring point 4 3"],
 ) -> Float[np.ndarray, "ring point 4 3"]:
     """At each corner the mean of the faces around it."""
-    face = np.cross(square[:, :, 2] - square[:, :, 0], square[:, :, 3] - square[:, :, 1])
-    pair = face + np.roll(face, 1, axis=1)
+    face = cross(square[:, :, 2] - square[:, :, 0], square[:, :, 3] - square[:, :, 1])
+    pair = face + np.concatenate([face[:, -1:], face[:, :-1]], axis=1)
     at = np.zeros((len(face) + 1, *face.shape[1:]))
     at[:-1] += pair
     at[1:] += pair
     at /= np.maximum(np.sqrt((at * at).sum(axis=-1, keepdims=True)), 1e-300)
-    beside = np.roll(at, -1, axis=1)
+    beside = _next(at)
     return np.stack([at[:-1], beside[:-1], beside[1:], at[1:]], axis=2)
 
 
@@ -214,9 +238,9 @@ def tube(
     along = np.concatenate([step[:1], step[:-1] + step[1:], step[-1:]])
     along /= np.sqrt((along * along).sum(axis=1, keepdims=True))
     side = np.eye(3)[np.argmin(np.abs(along).sum(axis=0))]
-    first = np.cross(side, along)
+    first = cross(side, along)
     first /= np.sqrt((first * first).sum(axis=1, keepdims=True))
-    second = np.cross(along, first)
+    second = cross(along, first)
     unit = circle(sides)
     rings = first[:, None] * unit[:, :1] + second[:, None] * unit[:, 1:]
     rings = line[:, None] + rings * np.asarray(radii, np.float64)[:, None, None]
@@ -246,9 +270,9 @@ def _unit_sphere(sides: int, rings: int) -> Float[np.ndarray, "triangle 3 3"]:
         ],
         axis=-1,
     )
-    beside = np.roll(at, -1, axis=1)
+    beside = _next(at)
     unit = _halves(np.stack([at[:-1], beside[:-1], beside[1:], at[1:]], axis=2))
-    span = np.cross(unit[:, 1] - unit[:, 0], unit[:, 2] - unit[:, 0])
+    span = cross(unit[:, 1] - unit[:, 0], unit[:, 2] - unit[:, 0])
     return unit[(span * span).sum(axis=1) > 1e-20]
 
 
@@ -302,9 +326,7 @@ def creased(mesh: Mesh, least_cos: float = 0.75) -> Mesh:
 
     Faces meet where their corners agree to 0.1 mm.
     """
-    span = np.cross(
-        mesh.corners[:, 1] - mesh.corners[:, 0], mesh.corners[:, 2] - mesh.corners[:, 0]
-    )
+    span = cross(mesh.corners[:, 1] - mesh.corners[:, 0], mesh.corners[:, 2] - mesh.corners[:, 0])
     unit = span / np.sqrt((span * span).sum(axis=1, keepdims=True))
     cell = np.rint(mesh.corners.reshape(-1, 3) * 1e4).astype(np.int64) + (1 << 20)
     key = (cell[:, 0] << 42) + (cell[:, 1] << 21) + cell[:, 2]

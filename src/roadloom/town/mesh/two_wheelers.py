@@ -1,6 +1,6 @@
 """Bicycles and motorcycles, alone or with their riders."""
 
-from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,11 +16,12 @@ from roadloom.town.mesh.people_figure import (
     NECK_M,
     Stance,
     figure,
-    look_of,
 )
+from roadloom.town.mesh.people_look import look_of
 from roadloom.town.mesh.people_wheels import spoked_wheel
-from roadloom.town.mesh.solids import Finish, box, ellipsoid, fitted, loft, tube
-from roadloom.town.mesh.vehicles_parts import BLACK, both_sides, paint_tint, plain, tint_of, wheel
+from roadloom.town.mesh.solids import Finish, box, fitted, loft, tube
+from roadloom.town.mesh.two_wheelers_motor import motor_rider, motorcycle
+from roadloom.town.mesh.vehicles_parts import BLACK, plain, tint_of
 
 Size = tuple[float, float, float]
 _FRAMES = (
@@ -39,11 +40,13 @@ def build(kind: str, size: Size, seed: int, detail: int, shape: tuple[int, ...])
     tall = size[2] * (0.60 if not motor else 0.72) if ridden else size[2]
     machine = (size[0], size[1], tall)
     if motor:
-        parts = _motorcycle(machine, seed, detail, cls)
+        parts = motorcycle(machine, seed, detail, cls)
         if ridden:
-            parts.append(_motor_rider(machine, size[2], seed, detail))
+            parts.append(motor_rider(machine, size[2], seed, detail))
     else:
-        parts = _bicycle(machine, seed, detail, cls, phase)
+        parts = [_bicycle(machine, seed, detail, cls)]
+        if detail != FAR:
+            parts += _cranks(machine, phase, cls)
         if ridden:
             parts.append(_rider(machine, size[2], seed, detail, phase))
     return fitted(join(parts), size, FLOOR_M)
@@ -81,7 +84,9 @@ def _pedals(points: dict[str, np.ndarray], size: Size, phase: int) -> np.ndarray
     )  # fmt: skip
 
 
-def _bicycle(size: Size, seed: int, detail: int, cls: int, phase: int) -> list[Mesh]:
+@lru_cache(maxsize=64)
+def _bicycle(size: Size, seed: int, detail: int, cls: int) -> Mesh:
+    """All of it but cranks and pedals."""
     dice = Dice(seed, 91)
     p = _frame_points(size)
     radius, half = float(p["radius"]), size[1] / 2
@@ -91,7 +96,7 @@ def _bicycle(size: Size, seed: int, detail: int, cls: int, phase: int) -> list[M
     t = 0.018
     parts: list[Mesh] = []
     for at in (p["rear"], p["front"]):
-        parts += spoked_wheel(at[0], 0.0, radius, detail, cls, 0.045, phase)
+        parts.append(spoked_wheel(at[0], 0.0, radius, detail, cls))
     step_through = dice.percent(40)
     upper = p["top"] * 0.55 + p["crank"] * 0.45 if step_through else p["top"]
     for a, b, r in (
@@ -124,14 +129,21 @@ def _bicycle(size: Size, seed: int, detail: int, cls: int, phase: int) -> list[M
     )
     rings = [[(x, w, lo), (x, w, hi), (x, -w, hi), (x, -w, lo)] for x, w, lo, hi in saddle]
     parts.append(loft(p["seat"] + np.array(rings), dark, smooth=False))
-    if detail == FAR:
-        return parts
+    if detail != FAR:
+        parts += _fittings(p, radius, detail, cls, dice)
+    return join(parts)
+
+
+def _cranks(size: Size, phase: int, cls: int) -> list[Mesh]:
+    """Cranks and pedals."""
+    p = _frame_points(size)
+    steel = Finish(materials.METAL, (0.16, 0.16, 0.165), cls, (0.6,))
+    parts = []
     for pedal, side in zip(_pedals(p, size, phase), (1, -1), strict=True):
         y = side * 0.06
         arm = [p["crank"] + (0, y, 0), pedal * (1, 0, 1) + (0, y, 0)]
-        parts.append(tube(arm, (0.013, 0.011), 4, paint))
-        parts.append(box(pedal - (0.045, 0.035, 0.01), pedal + (0.045, 0.035, 0.01), dark))
-    parts += _fittings(p, radius, detail, cls, dice)
+        parts.append(tube(arm, (0.013, 0.011), 4, steel))
+        parts.append(box(pedal - (0.045, 0.035, 0.01), pedal + (0.045, 0.035, 0.01), plain(cls)))
     return parts
 
 
@@ -208,169 +220,3 @@ def _rider(size: Size, height: float, seed: int, detail: int, phase: int) -> Mes
         ]
     )
     return figure(Stance(pelvis, neck, hands, ankles, (tilt, tilt), crown), look, k, detail, cls)
-
-
-def _motorcycle(size: Size, seed: int, detail: int, cls: int) -> list[Mesh]:
-    dice = Dice(seed, 93)
-    length, width, height = size
-    half = width / 2
-    s = height / 1.2
-    radius = min(0.31 * s, 0.16 * length)
-    rear, front = -length / 2 + radius, length / 2 - radius
-    tint = paint_tint(dice)
-    paint = Finish(materials.PAINTWORK, tint, cls, (3.0, length, height, float(seed % 65536)))
-    dark, chrome = plain(cls, BLACK, 0.15), Finish(materials.METAL, (0.4, 0.4, 0.41), cls, (0.9,))
-    steel = Finish(materials.METAL, (0.16, 0.16, 0.165), cls, (0.4,))
-    sides = (8, 6, 4)[detail]
-    parts: list[Mesh] = []
-    for x, w in ((rear, 0.075), (front, 0.055)):
-        for side in (1, -1):
-            parts.append(wheel(x, radius, 0.0, side * w, detail, cls))
-    mid = (rear + front) / 2
-    parts.append(box((mid - 0.20 * s, -0.13, 0.20 * s), (mid + 0.22 * s, 0.13, 0.50 * s), steel))
-    if detail != FAR:
-        for i in range(3):
-            z = (0.34 + 0.05 * i) * s
-            parts.append(box((mid + 0.04 * s, -0.15, z), (mid + 0.24 * s, 0.15, z + 0.02), chrome))
-        pipe = [
-            (mid + 0.22 * s, -0.14, 0.40 * s),
-            (mid + 0.24 * s, -0.16, 0.20 * s),
-            (mid - 0.1 * s, -0.17, 0.17 * s),
-            (rear - 0.05, -0.17, 0.27 * s),
-        ]
-        parts.append(tube(pipe, (0.025, 0.025, 0.035, 0.05), 6, chrome))
-    tank = np.array(
-        [(-0.06, 0.07, 0.62, 0.74), (0.06, 0.13, 0.56, 0.82), (0.24, 0.14, 0.58, 0.85), (0.36, 0.07, 0.66, 0.80)]
-    ) * (s, 1, s, s)  # fmt: skip
-    parts.append(_hull(tank + (mid, 0, 0, 0), paint))
-    seat = np.array(
-        [(-0.62, 0.08, 0.70, 0.78), (-0.36, 0.12, 0.64, 0.74), (-0.05, 0.10, 0.62, 0.71)]
-    ) * (s, 1, s, s)
-    parts.append(_hull(seat + (mid, 0, 0, 0), dark))
-    cowl = np.array(
-        [(-0.70, 0.05, 0.70, 0.75), (-0.45, 0.10, 0.56, 0.68), (-0.12, 0.11, 0.44, 0.62)]
-    ) * (s, 1, s, s)
-    parts.append(_hull(cowl + (mid, 0, 0, 0), paint))
-    head = np.array([front - 0.30 * s, 0.0, 0.88 * s])
-    for side in (1, -1):
-        y = side * 0.085
-        parts.append(tube([(front, y, radius), head + (0, y, 0)], (0.026, 0.024), sides, chrome))
-        parts.append(
-            tube([(rear, y, radius), (mid - 0.15 * s, y, 0.34 * s)], (0.03, 0.035), sides, steel)
-        )
-    guard = np.array(
-        [(-0.22, 0.055, 0.10, 0.14), (0.0, 0.06, 0.335, 0.365), (0.20, 0.05, 0.22, 0.25)]
-    ) * (s, 1, s, s)
-    guard[:, 2:] = radius + np.array([(0.14, 0.16), (0.335, 0.36), (0.24, 0.26)]) * s
-    parts.append(_hull(guard + (front, 0, 0, 0), paint))
-    bend, grip = head + (-0.02, 0.6 * half, 0.10 * s), head + (-0.14 * s, half - 0.016, 0.06 * s)
-    line = [grip, bend, head + (0, 0, 0.05 * s), bend * (1, -1, 1), grip * (1, -1, 1)]
-    parts.append(tube(line, (0.016,) * 5, sides, dark))
-    lamp = Finish(materials.HEADLAMP, (0.5, 0.52, 0.55), cls)
-    parts.append(
-        ellipsoid(head + (0.10 * s, 0, -0.05 * s), (0.07, 0.09, 0.09), lamp, sides=sides, rings=4)
-    )
-    red = Finish(materials.TAILLAMP, (0.33, 0.012, 0.012), cls)
-    parts.append(box((mid - 0.74 * s, -0.06, 0.66 * s), (mid - 0.695 * s, 0.06, 0.71 * s), red))
-    if detail != FAR:
-        shield = head + (0.06 * s, 0, 0.04 * s)
-        ring = (
-            np.array(
-                [
-                    [(0.10, 0.12, 0), (0.085, 0.12, 0), (0.085, -0.12, 0), (0.10, -0.12, 0)],
-                    [
-                        (-0.04, 0.09, 0.24),
-                        (-0.055, 0.09, 0.24),
-                        (-0.055, -0.09, 0.24),
-                        (-0.04, -0.09, 0.24),
-                    ],
-                ]
-            )
-            * s
-        )
-        parts.append(
-            loft(
-                shield + ring[:, ::-1],
-                Finish(materials.GLASS, (0.03, 0.03, 0.03), cls, (0.5,)),
-                smooth=False,
-            )
-        )
-        parts.append(
-            both_sides(
-                tube(
-                    [grip * (1, 0.7, 1), grip * (1, 0.85, 1) + (0.03, 0, 0.13 * s)],
-                    (0.008, 0.008),
-                    4,
-                    dark,
-                )
-            )
-        )
-        parts.append(
-            both_sides(
-                box(
-                    grip * (1, 0.85, 1) + (0.02, -0.06, 0.13 * s),
-                    grip * (1, 0.85, 1) + (0.045, 0.045, 0.21 * s),
-                    dark,
-                )
-            )
-        )
-    return parts
-
-
-def _hull(rows: np.ndarray, finish: Finish) -> Mesh:
-    """A body along x from rows of x, half width, low and high; chamfered above."""
-    x, w, low, high = rows.T
-    z = np.stack([low, low + 0.6 * (high - low), high, high, low + 0.6 * (high - low), low], axis=1)
-    y = np.stack([0.8 * w, w, 0.6 * w, -0.6 * w, -w, -0.8 * w], axis=1)
-    rings = np.stack([np.broadcast_to(x[:, None], y.shape), y, z], axis=-1)
-    mesh = loft(rings, finish)
-    if finish.material == materials.PAINTWORK:
-        return replace(mesh, uv=mesh.corners[..., [0, 2]].astype(np.float32))
-    return mesh
-
-
-def _motor_rider(size: Size, height: float, seed: int, detail: int) -> Mesh:
-    cls = class_id("human.rider.motorcycle")
-    dice = Dice(seed, 94)
-    leather = dice.pick(
-        (tint_of(22, 22, 24), tint_of(40, 38, 36), tint_of(110, 24, 26), tint_of(34, 44, 70))
-    )
-    look = look_of(seed)._replace(
-        top=leather, legs=tint_of(24, 25, 30), shoes=tint_of(18, 18, 18), lower="trousers",
-        hat="", bag="", long_hair=False, slim=1.12,
-    )  # fmt: skip
-    length, width, tall = size
-    s = tall / 1.2
-    radius = min(0.31 * s, 0.16 * length)
-    k = min(height / 1.66, 1.1)
-    pelvis = np.array([-0.22 * s, 0.0, 0.72 * s + 0.09 * k])
-    crown = height
-    rise = crown - (HEAD_M * 1.2 + 0.05) * k - pelvis[2]
-    lean = np.sqrt(max((0.56 * k) ** 2 - rise**2, (0.10 * k) ** 2))
-    neck = pelvis + (lean, 0.0, rise)
-    front = length / 2 - radius
-    head = np.array([front - 0.30 * s, 0.0, 0.88 * s])
-    hands = np.array([head + (-0.17 * s, y * (width / 2 - 0.06), 0.08 * s) for y in (1, -1)])
-    ankles = np.array([(0.02 * s, y * 0.20, 0.32 * s) for y in (1, -1)])
-    stance = Stance(pelvis, neck, hands, ankles, (0.1, 0.1), crown - 0.015)
-    body = figure(stance, look, k, detail, cls)
-    middle = np.array([neck[0] + 0.045 * k, 0.0, crown - 0.145 * k])
-    shell = plain(cls, dice.pick(_FRAMES), 0.5)
-    helmet = ellipsoid(
-        middle,
-        np.array([0.155, 0.130, 0.145]) * k,
-        shell,
-        sides=(10, 8, 5)[detail],
-        rings=(7, 5, 4)[detail],
-    )
-    parts = [body, helmet]
-    if detail != FAR:
-        visor = ellipsoid(
-            middle + (0.045 * k, 0, 0.005),
-            np.array([0.122, 0.118, 0.06]) * k,
-            Finish(materials.GLASS, (0.02, 0.02, 0.02), cls, (0.9,)),
-            sides=10,
-            rings=4,
-        )
-        parts.append(visor)
-    return join(parts)

@@ -13,13 +13,12 @@ from jaxtyping import Float
 
 from roadloom.town.dice import Dice
 from roadloom.town.mesh import materials
-from roadloom.town.mesh.build import FAR, MIDDLE, NEAR
+from roadloom.town.mesh.build import FAR, NEAR
 from roadloom.town.mesh.mesh import Mesh, join
 from roadloom.town.mesh.solids import box, creased, triangles
 from roadloom.town.mesh.vehicles_parts import (
     BLACK,
     DARK,
-    GREY,
     Finish,
     Tint,
     both_sides,
@@ -435,6 +434,7 @@ def _end(
         points[i] = np.stack([sign * _end_x(y, z, size, bulge, half), y, z], axis=-1)
         # The outermost lies on the ring, so that no gap opens between end and side.
         points[i, -1, 0] = np.interp(z[-1], side[:, 2], side[:, 0])
+    points[1 + np.argmin(np.abs(points[1:-1, -1, 2] - side[1, 2])), -1] = side[1]
     points[0] = ring[0] + (ring[1] - ring[0]) * (share / 0.62)[:, None]
     points[0, -1] = ring[2]
     points[-1] = ring[[7, 6, 5, 4]]

@@ -1,12 +1,14 @@
 """Trucks, trailers and buses: flat-sided, so that details are panels a few millimetres off."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from roadloom.town.dice import Dice
 from roadloom.town.mesh import materials
 from roadloom.town.mesh.build import FAR, NEAR
 from roadloom.town.mesh.mesh import Mesh, join
-from roadloom.town.mesh.solids import Finish, box, creased, cylinder, loft
+from roadloom.town.mesh.solids import Finish, box, creased, cylinder, loft, polygon
 from roadloom.town.mesh.vehicles_parts import (
     BLACK,
     DARK,
@@ -235,8 +237,6 @@ def _load(
 
 def _lying(mesh: Mesh, y: float, z: float) -> Mesh:
     """z becomes x."""
-    from dataclasses import replace
-
     turn = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
     return replace(
         mesh,
@@ -376,11 +376,11 @@ def _bus_details(
     for x in doors[: 2 if length < 9 else 3]:
         w, z0, z1 = 0.62, low + 0.06, upper - 0.06
         ring = [(x - w, y, z0), (x + w, y, z0), (x + w, y, z1), (x - w, y, z1)]
-        parts.append(_polygon(ring, frame))
+        parts.append(polygon(ring, frame))
         for a, b in ((-0.93, -0.06), (0.06, 0.93)):
             ring = [(x + a * w, y - _GAP, z0 + 0.14), (x + b * w, y - _GAP, z0 + 0.14),
                     (x + b * w, y - _GAP, z1 - 0.1), (x + a * w, y - _GAP, z1 - 0.1)]  # fmt: skip
-            parts.append(_polygon(ring, pane))
+            parts.append(polygon(ring, pane))
     if detail == NEAR:
         bays = round((length - 0.9) / 1.45)
         for i in range(1, bays):
@@ -398,12 +398,6 @@ def _bus_details(
     )
     parts.append(both_sides(arm))
     return parts
-
-
-def _polygon(points: list[tuple[float, float, float]], finish: Finish) -> Mesh:
-    from roadloom.town.mesh.solids import polygon
-
-    return polygon(points, finish)
 
 
 def _bus_ends(

@@ -8,7 +8,7 @@ from roadloom.town.dice import Dice
 from roadloom.town.mesh import materials
 from roadloom.town.mesh.build import FAR
 from roadloom.town.mesh.mesh import Mesh, join
-from roadloom.town.mesh.solids import Finish, box, circle, cylinder, loft
+from roadloom.town.mesh.solids import Finish, box, circle, cylinder, loft, polygon
 from roadloom.town.mesh.vehicles_large import Size, glass, lamp
 from roadloom.town.mesh.vehicles_parts import (
     BLACK,
@@ -109,7 +109,7 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
             (b - lean * share + 0.006, y0, tip),
         ]
     )
-    parts.append(_ring(front, glass(cls)))
+    parts.append(polygon(front, glass(cls)))
     # Boom, arm and bucket to the right of the cab.
     y = half * 0.10
     boom_foot = (track_end - 0.20 * length, z1 * 0.85)
@@ -152,12 +152,6 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
 def replace_y(mesh: Mesh, y: float) -> Mesh:
     """Shifted to the side."""
     return replace(mesh, corners=mesh.corners + (0.0, y, 0.0))
-
-
-def _ring(points: np.ndarray, finish: Finish) -> Mesh:
-    from roadloom.town.mesh.solids import polygon
-
-    return polygon(points, finish)
 
 
 def roller(size: Size, seed: int, detail: int, cls: int) -> Mesh:
