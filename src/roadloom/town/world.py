@@ -250,7 +250,7 @@ class World:
 
     def _phase(self, actor: int, tick: int, cycle_m: float) -> int:
         """Of the walk; it changes at ticks only."""
-        step = int(np.clip((tick * TICK_S - FIRST_S) / STEP_S + 0.5, 0, STEPS - 1))
+        step = int(min(max((tick * TICK_S - FIRST_S) / STEP_S + 0.5, 0), STEPS - 1))
         share = self._tracks[actor].along_m[step - step % STEPS_PER_TICK] / cycle_m
         return int(share * PHASES) % PHASES
 

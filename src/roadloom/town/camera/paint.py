@@ -1,6 +1,6 @@
 """What lies along the road as oriented rectangles: paint, lanes (for tyre tracks) and kerbs.
 
-    plan's Paint, lane centres, kerb faces -> rows of rectangles -> lists of rows per square cell
+plan's Paint, lane centres, kerb faces -> rows of rectangles -> lists of rows per square cell
 """
 
 import math
@@ -32,6 +32,11 @@ class GroundGrid(NamedTuple):
 def ground_grid(world: World) -> GroundGrid:
     rows = [_paint(world), _lanes(world), _kerbs(world)]
     return grid_of(np.concatenate(rows))
+
+
+def paint_grid(world: World) -> GroundGrid:
+    """Of the paint alone, for those that ask what lies on it and no more."""
+    return grid_of(_paint(world))
 
 
 def grid_of(rectangles: Float[np.ndarray, "rectangle 7"]) -> GroundGrid:

@@ -8,7 +8,7 @@ time: rolling shutters and spinning LiDARs are exact, and nothing is rebuilt fro
 
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
@@ -48,6 +48,21 @@ class _Body(NamedTuple):
     """Of a ball around its origin that holds it."""
 
 
+class _Mover(NamedTuple):
+    """What a mover looks like from ``begin_s`` to before ``end_s``."""
+
+    actor: int
+    start: int
+    """Its first row in the tables."""
+    body: _Body
+    begin_s: float
+    end_s: float
+
+    @property
+    def radius(self) -> float:
+        return self.body.radius
+
+
 class _Rays(NamedTuple):
     """float64, in rows; one direction or time may serve all (then its stride is 0)."""
 
@@ -68,7 +83,8 @@ class Caster:
         self._bodies: dict[int, _Body] = {}
         self._alone: dict[int, EmbreeScene] = {}
         self._ego: _Body | None = None
-        self.kept: dict[object, np.ndarray] = {}
+        self._last: tuple[tuple[float, float], list[_Mover]] = ((np.nan, np.nan), [])
+        self.kept: dict[object, Any] = {}
         """What sensors compute once for a world, by names of their own."""
 
     def cast(
@@ -97,13 +113,13 @@ class Caster:
         rays = _rays(origins, directions, time_s)
         found = _first(self._standing, rays.origins, rays.directions, None)
         best, triangle, u, v = (found[k] for k in ("tfar", "primID", "u", "v"))
-        actor = np.full(len(best), NOTHING, np.int32)
-        for who, start, body, begin, end in self._movers(rays):
-            rows, *local = _picked(rays, self.world.tracks[who], body, begin, end, best)
+        actor, room = np.full(len(best), NOTHING, np.int32), _room(len(best))
+        for mover in self._movers(rays):
+            rows, *local = _picked(rays, self.world.tracks[mover.actor], mover, best, room)
             if len(rows):
-                hit = _first(body.scene, *local)
+                hit = _first(mover.body.scene, *local)
                 kernels.take(
-                    rows, hit["tfar"], hit["primID"], hit["u"], hit["v"], start, who,
+                    rows, hit["tfar"], hit["primID"], hit["u"], hit["v"], mover.start, mover.actor,
                     best, triangle, actor, u, v,
                 )  # fmt: skip
         distance, cosine = np.empty(len(best)), np.empty(len(best))
@@ -128,12 +144,13 @@ class Caster:
         directions = np.broadcast_to(rays.directions.astype(np.float32), (count, 3))
         done = _any(self._standing, rays.origins.astype(np.float32), directions, limit)
         limit[done] = -1
-        ego = ((NOTHING, 0, self._ego_body(), -np.inf, np.inf),)
-        for who, _, body, begin, end in (*self._movers(rays), *ego):
+        ego, room = _Mover(NOTHING, 0, self._ego_body(), -np.inf, np.inf), _room(count)
+        for mover in (*self._movers(rays), ego):
+            who = mover.actor
             track = self.world.tracks[who] if who >= 0 else self.world.ego_track.pose
-            rows, *local = _picked(rays, track, body, begin, end, limit)
+            rows, *local = _picked(rays, track, mover, limit, room)
             if len(rows):
-                limit[rows[_any(body.scene, *local)]] = -1
+                limit[rows[_any(mover.body.scene, *local)]] = -1
         return limit < 0
 
     def meets_ego(
@@ -161,24 +178,37 @@ class Caster:
         if who < 0:
             start, along = rays.origins.astype(np.float32), rays.directions.astype(np.float32)
             return _any(self._standing_thing(thing), start, along, limit)
-        for actor, _, body, begin, end in self._movers(rays, who):
-            rows, *rest = _picked(rays, self.world.tracks[actor], body, begin, end, limit)
+        room = _room(len(limit))
+        for mover in self._movers(rays, who):
+            rows, *local = _picked(rays, self.world.tracks[who], mover, limit, room)
             if len(rows):
-                limit[rows[_any(body.scene, *rest)]] = -1
+                limit[rows[_any(mover.body.scene, *local)]] = -1
         return limit < 0
 
-    def _movers(
-        self, rays: _Rays, only: int | None = None
-    ) -> list[tuple[int, int, _Body, float, float]]:
-        """Actor, first row in the tables, body and span of time of all that may be met."""
+    def _movers(self, rays: _Rays, only: int | None = None) -> list[_Mover]:
+        """All that may be met."""
         if not len(rays.origins):
             return []
-        first, last = float(rays.cones[:, 9].min()), float(rays.cones[:, 10].max())
-        return [
-            (i.actor, i.start, self._body(i.start, i.stop), i.begin_s, i.end_s)
-            for i in self.world.instances(first, last)
-            if only is None or i.actor == only
-        ]
+        movers = self._instances(float(rays.cones[:, 9].min()), float(rays.cones[:, 10].max()))
+        movers = [m for m in movers if only is None or m.actor == only]
+        met = np.empty(len(movers), bool)
+        actor = np.array([m.actor for m in movers], np.int64)
+        radius, begin, end = (
+            np.array([getattr(m, name) for m in movers], np.float64)
+            for name in ("radius", "begin_s", "end_s")
+        )
+        kernels.in_reach(rays.cones, self.world.tracks, actor, radius, begin, end, met)
+        return [mover for mover, is_met in zip(movers, met, strict=True) if is_met]
+
+    def _instances(self, first_s: float, last_s: float) -> list[_Mover]:
+        """Of all movers; those of the last span are kept, as pictures are cast in pieces."""
+        if self._last[0] != (first_s, last_s):
+            movers = [
+                _Mover(i.actor, i.start, self._body(i.start, i.stop), i.begin_s, i.end_s)
+                for i in self.world.instances(first_s, last_s)
+            ]
+            self._last = (first_s, last_s), movers
+        return self._last[1]
 
     def _standing_thing(self, thing: int) -> EmbreeScene:
         if thing not in self._alone:
@@ -202,8 +232,7 @@ class Caster:
         """In pieces of whole blocks, so that the answer is the same on any number of threads."""
         piece = -(-len(origins) // (threads * 4 * kernels.BLOCK)) * kernels.BLOCK
         spans = [slice(i, i + piece) for i in range(0, len(origins), max(piece, 1))]
-        for instance in self.world.instances(*_ends(time_s)):
-            self._body(instance.start, instance.stop)
+        self._instances(*_ends(time_s))
         times = [time_s if np.ndim(time_s) == 0 else np.asarray(time_s)[s] for s in spans]
         with ThreadPoolExecutor(threads) as pool:
             parts = pool.map(
@@ -254,18 +283,30 @@ def _rays(origins: np.ndarray, directions: np.ndarray, time_s: np.ndarray | floa
     return _Rays(origins, directions, turn, time, tick, cones)
 
 
-def _picked(
-    rays: _Rays, track: np.ndarray, body: _Body, begin: float, end: float, limit: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of rays that reach a body's box, then those rays in its frame: origins, directions,
-    limits."""
-    count = len(rays.origins)
-    rows, far = np.empty(count, np.int64), np.empty(count, np.float32)
-    origins, directions = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
-    found = kernels.pick(
-        *rays, track, body.box, body.radius, begin, end, limit, rows, origins, directions, far
+def _room(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For the rays that one mover is asked about; taken once for all movers."""
+    return (
+        np.empty(count, np.int64),
+        np.empty((count, 3), np.float32),
+        np.empty((count, 3), np.float32),
+        np.empty(count, np.float32),
     )
-    return rows[:found], origins[:found], directions[:found], far[:found]
+
+
+def _picked(
+    rays: _Rays,
+    track: np.ndarray,
+    mover: _Mover,
+    limit: np.ndarray,
+    room: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of rays that reach a mover's box, then those rays in its frame: origins, directions,
+    limits."""
+    body = mover.body
+    found = kernels.pick(
+        *rays, track, body.box, body.radius, mover.begin_s, mover.end_s, limit, *room
+    )
+    return room[0][:found], room[1][:found], room[2][:found], room[3][:found]
 
 
 def _first(

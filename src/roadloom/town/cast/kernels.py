@@ -109,6 +109,22 @@ def out_of_reach(block, place, radius):
 
 @njit(cache=True, nogil=True)
 @no_type_check
+def in_reach(cones, tracks, actor, radius, begin, end, out):
+    """Which movers some block may meet while they look as they do."""
+    place = np.empty(4)
+    for m in range(len(actor)):
+        out[m] = False
+        for b in range(len(cones)):
+            if cones[b, 10] < begin[m] or cones[b, 9] >= end[m]:
+                continue
+            ball(tracks[actor[m]], cones[b, 9], cones[b, 10], place)
+            if not out_of_reach(cones[b], place, radius[m] + place[3]):
+                out[m] = True
+                break
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
 def pick(
     origins, directions, turn, time, tick, cones, track, box, radius, begin, end, limit,
     rows, local_origins, local_directions, local_limit,

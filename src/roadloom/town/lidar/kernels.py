@@ -6,7 +6,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from roadloom.town.camera.paint import YELLOW, cell_of
+from roadloom.town.camera.paint import CELL_M, YELLOW
 from roadloom.town.lidar import physics
 from roadloom.town.lidar.physics import Fate
 from roadloom.town.mesh import materials
@@ -22,38 +22,38 @@ WET_MATT, WET_MIRROR = physics.WET_MATT, physics.WET_MIRROR
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def labels(triangle, distance, origins, directions, material, class_id, ground, marking, sky, out):
+def labels(
+    triangle, distance, origins, directions, material, class_id, sky, marking, ground, out
+):  # fmt: skip
     """Class of each hit: its triangle's, lane paint on roads, sky where there is none."""
+    rectangles, start, member, low, shape = ground
     for r in range(len(triangle)):
         t = triangle[r]
         if t < 0:
             out[r] = sky
             continue
         out[r] = class_id[t]
-        if material[t] == ROAD:
-            x = origins[r, 0] + directions[r, 0] * distance[r]
-            y = origins[r, 1] + directions[r, 1] * distance[r]
-            if painted(ground, x, y):
+        if material[t] != ROAD:
+            continue
+        x = origins[r, 0] + directions[r, 0] * distance[r]
+        y = origins[r, 1] + directions[r, 1] * distance[r]
+        i, j = math.floor((x - low[0]) / CELL_M), math.floor((y - low[1]) / CELL_M)
+        if i < 0 or j < 0 or i >= shape[0] or j >= shape[1]:
+            continue
+        cell = int(i) * shape[1] + int(j)
+        if cell + 1 >= len(start):
+            continue
+        for m in range(start[cell], start[cell + 1]):
+            k = member[m]
+            if rectangles[k, 6] > YELLOW:
+                continue
+            dx, dy = x - rectangles[k, 0], y - rectangles[k, 1]
+            ux, uy = rectangles[k, 2], rectangles[k, 3]
+            if abs(ux * dx + uy * dy) > rectangles[k, 4]:
+                continue
+            if abs(ux * dy - uy * dx) <= rectangles[k, 5]:
                 out[r] = marking
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def painted(grid, x, y):
-    """Whether a place of the plan lies on a rectangle of paint."""
-    cell = cell_of(grid, x, y)
-    if cell < 0:
-        return False
-    for m in range(grid.start[cell], grid.start[cell + 1]):
-        row = grid.rectangles[grid.member[m]]
-        if row[6] <= YELLOW:
-            dx, dy = x - row[0], y - row[1]
-            if (
-                abs(row[2] * dx + row[3] * dy) <= row[4]
-                and abs(row[2] * dy - row[3] * dx) <= row[5]
-            ):
-                return True
-    return False
+                break
 
 
 @njit(cache=True, nogil=True)

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, Int32, Int64, UInt8
 from roadloom.scene.classes import class_id
 from roadloom.scene.sweep import LidarOrigin, Sweep
 from roadloom.sensors.rig import MountedLidar
-from roadloom.town.camera.tables import surfaces_of
+from roadloom.town.camera.paint import GroundGrid, paint_grid
 from roadloom.town.cast.caster import Caster, Hits, caster_of
 from roadloom.town.lidar import kernels
 from roadloom.town.lidar.physics import EXACT, Fate, LidarPhysics, material_table
@@ -95,12 +95,12 @@ def hits_of(
     caster = caster_of(world)
     time_s = float(rays.time_s[0]) if frozen else rays.time_s
     hits, cosine = caster.cast_with_cosines(rays.origins, rays.directions, time_s)
-    surfaces, tables = surfaces_of(world), world.tables
+    tables = world.tables
     count = len(time_ns)
     label = np.empty(count, np.uint8)
     kernels.labels(
         hits.triangle, hits.distance, rays.origins, rays.directions, tables.material,
-        tables.class_id, surfaces.ground, MARKING, SKY, label,
+        tables.class_id, SKY, MARKING, _paint_of(caster), label,
     )  # fmt: skip
     range_m, intensity = np.empty(count), np.empty(count, np.float32)
     fate, points = np.empty(count, np.uint8), np.empty((count, 3), np.float32)
@@ -133,7 +133,15 @@ def _on_ego(caster: Caster, mount: MountedLidar) -> np.ndarray:
         directions = pose.rotate(device_rays(mount.lidar)[0])
         origins = np.broadcast_to(pose.translation, directions.shape)
         caster.kept[name] = caster.meets_ego(origins, directions)
-    return caster.kept[name]
+    mask: np.ndarray = caster.kept[name]
+    return mask
+
+
+def _paint_of(caster: Caster) -> GroundGrid:
+    if "paint" not in caster.kept:
+        caster.kept["paint"] = paint_grid(caster.world)
+    grid: GroundGrid = caster.kept["paint"]
+    return grid
 
 
 def _seed(world: World, mount: MountedLidar, stamp_ns: int) -> np.uint64:
