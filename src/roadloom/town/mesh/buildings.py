@@ -82,7 +82,9 @@ def _house(size: Size, seed: int, detail: int, shape: tuple[int, ...]) -> Flat:
         roofs.gable(flat, body, top, ridge, roofs.Eaves(gap * 0.7, gap), tile, look, edged)
     middle = ((body.x0 + body.x1) / 2, (body.y0 + body.y1) / 2)
     aside = (body.x1 - body.x0) * 0.16 * (1 if mirrored else -1)
-    roofs.chimney(flat, (middle[0] + aside, middle[1] + 0.2), ridge - 0.7, height, texture != 0)
+    roofs.chimney(
+        flat, (middle[0] + aside, middle[1] + 0.2), ridge - 0.7, height, texture != 0, edged
+    )
     if detail == FAR:
         return flat
     slab = Finish(materials.PAVEMENT, srgb(140, 134, 124), PAVED, (0.4, float(seed % 1000)))
@@ -236,9 +238,9 @@ def _hall_front(
         flat.box((x - half - 0.2, y - 0.12, -SUNK_M), (x + half + 0.2, y, tall + 0.2), frame, "db")
         flat.box((x - half, y - 0.16, -SUNK_M), (x + half, y - 0.12, tall), gate, "db")
         if detail == NEAR:
-            for share in (0.3, 0.55, 0.8):
+            for share in (0.3, 0.82):
                 z = tall * share
-                flat.box((x - half, y - 0.19, z), (x + half, y - 0.16, z + 0.05), frame, "b")
+                flat.box((x - half, y - 0.19, z), (x + half, y - 0.16, z + 0.05), frame, "rlb")
             flat.quad(
                 (x - half * 0.6, y - 0.17, tall * 0.6),
                 (x + half * 0.6, y - 0.17, tall * 0.6),

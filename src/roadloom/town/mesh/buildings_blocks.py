@@ -8,7 +8,6 @@ from roadloom.town.mesh import buildings_roofs as roofs
 from roadloom.town.mesh import materials
 from roadloom.town.mesh.build import FAR, MIDDLE, NEAR, SUNK_M
 from roadloom.town.mesh.buildings_parts import (
-    BUILDING,
     GLAZING,
     PAVED,
     Flat,
@@ -51,7 +50,10 @@ CLADDING = (srgb(88, 98, 106), srgb(110, 118, 122), srgb(70, 82, 90), srgb(128, 
 TINTS = {0: PLASTER, 1: BRICK, 2: STONE, 3: CONCRETE, 4: CLADDING}
 APRON_M = 0.031
 """Height of the slab that fills the footprint outside the body."""
-LEAST_STOREY_M = 2.65
+LEAST_STOREY_M = 2.55
+MOST_BALCONIES = 6
+MOST_DORMERS = 4
+EAVES_M = 0.3
 
 
 class Block(NamedTuple):
@@ -73,6 +75,8 @@ class Block(NamedTuple):
     reach: float
     annex: float
     """Depth of an annex behind, or 0."""
+    blank: str
+    """Party walls: sides without windows."""
 
 
 def plan(
@@ -95,17 +99,21 @@ def plan(
     reach = min(max(reach, 1.0) if kind == "shop" else reach, 0.14 * width)
     annex = width * dice.between(22, 34) / 100 if width > 8.5 and dice.percent(45) else 0.0
     body = Rect(-length / 2, length / 2, -width / 2 + reach, width / 2 - annex)
-    extra = dice.between(90, 190) / 100
+    extra = dice.between(80, 150) / 100
     pitch, wish = dice.between(50, 95) / 100, dice.word() % 100
     crown = height - min(extra, 0.2 * height)
     roof, top, walled = _roof(kind, wish, storeys, crown, pitch * (body.y1 - body.y0) / 2)
+    if roof == "gable" and not annex:
+        body = body.inset(0.0, 0.0, 0.0, EAVES_M)
     shops = kind == "shop" or (kind == "building" and storeys > 3 and dice.percent(25))
     ground = 0.0
     if shops:
         ground = min(3.9, 1.28 * top / walled) if walled > 1 else top - 0.45
     storey = (top - ground) / max(1, walled - 1 if shops else walled)
     look = Wall(tint, texture, window, bay, storey, seed % 65536, ground, top)
-    return Block(body, walled, top, crown, roof, ground, look, feature, reach, annex)
+    chance = 15 if kind == "office" else 60
+    blank = "".join(side for side in "rl" if dice.percent(chance))
+    return Block(body, walled, top, crown, roof, ground, look, feature, reach, annex, blank)
 
 
 def _roof(kind: str, wish: int, storeys: int, crown: float, rise: float) -> tuple[str, float, int]:
@@ -145,10 +153,10 @@ def block(
     look, body = made.look, made.body
     if made.ground:
         walls(flat, body, made.ground, made.top, look, "rbl")
-        walls(flat, body, -SUNK_M, made.top, look, "f")
+        walls(flat, body, -SUNK_M, made.top, look, "f", made.blank)
         _shops(flat, made, Dice(seed, 73), detail)
     else:
-        walls(flat, body, -SUNK_M, made.top, look)
+        walls(flat, body, -SUNK_M, made.top, look, "", made.blank)
     _crown(flat, made, size[2], Dice(seed, 72), detail)
     around = body
     if made.annex:
@@ -197,15 +205,11 @@ def _crown(flat: Flat, made: Block, height: float, dice: Dice, detail: int) -> N
     count = dice.between(2, 4) if near else 1
     sheet = roofs.tiles(dice.pick((roofs.ZINC, srgb(84, 86, 88), srgb(104, 92, 84))), 1)
     if made.roof == "gable":
-        out = roofs.Eaves(0.0, 0.0 if detail == FAR else min(0.32, made.reach - 0.02))
-        out = out._replace(y=out.y if not made.annex else out.y)
-        behind = body if made.annex else body._replace(y1=body.y1 - (out.y if out.y else 0.0))
-        roofs.gable(flat, behind, made.top, made.crown, out, tile, look, near)
-        if behind != body:
-            walls(flat, behind, made.top, made.top, look, "frbl")
+        out = roofs.Eaves(0.0, 0.0 if detail == FAR else EAVES_M)
+        roofs.gable(flat, body, made.top, made.crown, out, tile, look, near)
         side = dice.pick((-1, 1)) * (body.x1 - body.x0) * dice.between(25, 40) / 100
         middle = (body.y0 + body.y1) / 2
-        roofs.chimney(flat, (side, middle), made.crown - 0.8, height, look.texture == 1)
+        roofs.chimney(flat, (side, middle), made.crown - 0.8, height, look.texture == 1, near)
         return
     if made.roof == "mansard":
         rim = roofs.mansard(flat, body, made.top, made.crown, sheet if dice.percent(60) else tile)
@@ -252,7 +256,7 @@ def _dormers(flat: Flat, made: Block) -> None:
     count, wide = _bays(made)
     tall = made.crown - made.top
     lean = min(0.3 * tall, (made.body.y1 - made.body.y0) / 5)
-    for i in range(0, min(count, 10), 2):
+    for i in range(0, min(count, MOST_DORMERS * 2), 2):
         x = made.body.x0 + (i + 0.5) * wide
         front = made.body.y0 + 0.12
         z = (made.top + 0.45, made.top + min(2.0, tall - 0.6))
@@ -286,48 +290,54 @@ def _shops(flat: Flat, made: Block, dice: Dice, detail: int) -> None:
 
 
 def _front(flat: Flat, made: Block, dice: Dice, detail: int) -> None:
-    body, look = made.body, made.look
-    count, wide = _bays(made)
+    look = made.look
+    count, _ = _bays(made)
     stone: Tint = tuple(min(0.58, 1.2 * v + 0.03) for v in look.tint)  # type: ignore[assignment]
     entry = min(count - 1, int(count * dice.between(25, 75) / 100))
+    _entrance(flat, made, entry, dice, detail, stone)
+    if made.feature == "oriel":
+        _oriels(flat, made, entry, Dice(look.seed, 76))
+    if detail == MIDDLE:
+        return
+    _mouldings(flat, made, dice, stone)
+    if made.feature == "balconies":
+        _balconies(flat, made, dice)
+    elif made.feature == "fins":
+        _fins(flat, made, stone)
+
+
+def _entrance(flat: Flat, made: Block, entry: int, dice: Dice, detail: int, stone: Tint) -> None:
+    body, (_, wide) = made.body, _bays(made)
     x = body.x0 + (entry + 0.5) * wide
-    if not made.ground and made.feature != "canopy":
-        if made.feature == "tower":
-            rect = Rect(x - wide / 2, x + wide / 2, body.y0 - 0.6, body.y0)
-            fronts.tower(flat, rect, made.top - 0.35, look, roofs.GRAVEL)
-            fronts.door(flat, x, rect.y0 + 0.12, dice, False, stone)
-        else:
-            fronts.door(flat, x, body.y0, dice, detail == NEAR, stone)
     if made.feature == "canopy":
         _canopy(flat, made, x, min(2.2, wide * 0.8))
-    if detail == MIDDLE:
-        if made.feature == "oriel":
-            _oriels(flat, made, entry, dice)
-        return
-    cornice = made.roof in ("flat", "mansard", "setback") and look.texture != 4
-    if cornice:
+    elif made.feature == "tower" and not made.ground:
+        rect = Rect(x - wide / 2, x + wide / 2, body.y0 - 0.45, body.y0)
+        fronts.tower(flat, rect, made.top - 0.5, made.look, roofs.GRAVEL)
+        fronts.door(flat, x, rect.y0, dice, False, stone)
+    elif not made.ground:
+        fronts.door(flat, x, body.y0, dice, detail == NEAR, stone)
+
+
+def _mouldings(flat: Flat, made: Block, dice: Dice, stone: Tint) -> None:
+    body, look = made.body, made.look
+    across = (body.x0, body.x1)
+    if made.roof != "gable" and look.texture != 4:
         out = min(dice.between(12, 30) / 100, made.reach)
-        fronts.course(flat, (body.x0, body.x1), body.y0, made.top - 0.42, 0.34, out, stone)
+        fronts.course(flat, across, body.y0, made.top - 0.42, 0.34, out, stone)
     if look.texture in (0, 2) and not made.ground and made.storeys > 2 and dice.percent(60):
-        fronts.course(flat, (body.x0, body.x1), body.y0, look.storey - 0.12, 0.16, 0.07, stone)
+        fronts.course(flat, across, body.y0, look.storey - 0.12, 0.16, 0.07, stone)
     if look.texture < 3:
         fronts.pipe(flat, body.x1 - 0.25, body.y0, made.top - 0.45)
-    if made.feature == "balconies":
-        _balconies(flat, made, entry, dice)
-    elif made.feature == "oriel":
-        _oriels(flat, made, entry, dice)
-    elif made.feature == "fins":
-        for i in range(0, min(count, 14) + 1):
-            at = min(
-                max(body.x0 + i * (body.x1 - body.x0) / min(count, 14), body.x0 + 0.08),
-                body.x1 - 0.08,
-            )
-            flat.box(
-                (at - 0.08, body.y0 - 0.36, -SUNK_M),
-                (at + 0.08, body.y0, made.top - 0.5),
-                plain(stone, 0.3),
-                "db",
-            )
+
+
+def _fins(flat: Flat, made: Block, stone: Tint) -> None:
+    body = made.body
+    count = min(_bays(made)[0], 12)
+    for i in range(count + 1):
+        x = body.x0 + 0.08 + i * (body.x1 - body.x0 - 0.16) / count
+        low, high = (x - 0.08, body.y0 - 0.36, -SUNK_M), (x + 0.08, body.y0, made.top - 0.5)
+        flat.box(low, high, plain(stone, 0.3), "db")
 
 
 def _canopy(flat: Flat, made: Block, x: float, half: float) -> None:
@@ -346,14 +356,14 @@ def _canopy(flat: Flat, made: Block, x: float, half: float) -> None:
         )
 
 
-def _balconies(flat: Flat, made: Block, entry: int, dice: Dice) -> None:
-    """In columns, at most eight in all."""
+def _balconies(flat: Flat, made: Block, dice: Dice) -> None:
+    """In columns, MOST_BALCONIES in all."""
     count, wide = _bays(made)
     solid = dice.percent(50)
     tints = (srgb(164, 160, 150), srgb(96, 104, 108), srgb(142, 104, 80), srgb(120, 132, 122))
     panel = plain(dice.pick(tints), 0.3) if solid else GLAZING._replace(tint=(0.2, 0.24, 0.25))
     levels = made.storeys - 1
-    columns = max(1, min(8 // max(1, levels), (count + 1) // 3))
+    columns = max(1, min(MOST_BALCONIES // max(1, levels), (count + 1) // 3))
     first = dice.between(0, max(0, count // columns - 1))
     for c in range(columns):
         bay = min(count - 1, first + c * max(2, count // columns))

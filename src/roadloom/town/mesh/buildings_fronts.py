@@ -90,7 +90,7 @@ def balcony(
     for left, right in ((a, c), (c, d), (d, b)):
         wall(flat, left, right, low, high, panel)
     rail = metal(srgb(70, 72, 76), 0.3)
-    flat.box((x0, y0, high), (x1, y0 + 0.07, high + 0.05), rail)
+    flat.box((x0, y0, high), (x1, y0 + 0.07, high + 0.05), rail, "rlb")
 
 
 def oriel(flat: Flat, rect: Rect, low: float, high: float, look: Wall, cap: Finish) -> None:

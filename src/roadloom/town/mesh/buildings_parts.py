@@ -1,6 +1,5 @@
 """Flat faces gathered into one mesh, and the parts of houses that are made of them."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -180,14 +179,23 @@ def wall(
 SIDES = "frbl"
 
 
-def walls(flat: Flat, rect: Rect, z0: float, z1: float, look: Wall, skip: str = "") -> None:
-    """The sides of a body but those in ``skip`` (f, r, b, l)."""
+def walls(
+    flat: Flat,
+    rect: Rect,
+    z0: float,
+    z1: float,
+    look: Wall,
+    skip: str = "",
+    blank: str = "",
+) -> None:
+    """The sides of a body but those in ``skip`` (f, r, b, l); no windows on ``blank`` ones."""
     ring = rect.ring
     for i, side in enumerate(SIDES):
         if side not in skip:
             left, right = ring[i], ring[(i + 1) % 4]
             length = abs(right[0] - left[0]) + abs(right[1] - left[1])
-            wall(flat, left, right, z0, z1, look.finish(length))
+            own = look._replace(window=0) if side in blank else look
+            wall(flat, left, right, z0, z1, own.finish(length))
 
 
 def deck(flat: Flat, rect: Rect, z: float, finish: Finish) -> None:
@@ -204,13 +212,9 @@ def gap_decks(flat: Flat, outer: Rect, inner: Rect, z: float, low: float, finish
         Rect(outer.x0, inner.x0, inner.y0, inner.y1),
         Rect(inner.x1, outer.x1, inner.y0, inner.y1),
     )
-    edges = ("f", "b", "l", "r")
     ring = outer.ring
-    for strip, edge in zip(strips, edges, strict=True):
+    for strip in strips:
         if strip.x1 - strip.x0 > 1e-6 and strip.y1 - strip.y0 > 1e-6:
             deck(flat, strip, z, finish)
-    for i, side in enumerate(SIDES):
+    for i in range(4):
         wall(flat, ring[i], ring[(i + 1) % 4], low, z, finish)
-
-
-Points = Sequence[tuple[float, float]]

@@ -165,12 +165,17 @@ def parapet(flat: Flat, body: Rect, top: float, tall: float, look: Wall, edged: 
         wall(flat, t, s, top - tall, top, inside)
 
 
-def chimney(flat: Flat, at: tuple[float, float], low: float, high: float, brick: bool) -> None:
+def chimney(
+    flat: Flat, at: tuple[float, float], low: float, high: float, brick: bool, edged: bool
+) -> None:
     """Its top is the highest there is."""
     tint = srgb(126, 76, 60) if brick else srgb(170, 164, 152)
     finish = Finish(materials.BRICKWORK, tint, BUILDING, (1.0 if brick else 0.0,))
     x, y = at
-    flat.box((x - 0.35, y - 0.3, low), (x + 0.35, y + 0.3, high - 0.12), finish, skip="d")
+    if not edged:
+        flat.box((x - 0.35, y - 0.3, low), (x + 0.35, y + 0.3, high), finish, skip="d")
+        return
+    flat.box((x - 0.35, y - 0.3, low), (x + 0.35, y + 0.3, high - 0.12), finish, skip="du")
     flat.box((x - 0.42, y - 0.37, high - 0.12), (x + 0.42, y + 0.37, high), plain(TRIM, 0.5))
 
 

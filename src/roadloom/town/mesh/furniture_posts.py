@@ -36,7 +36,7 @@ def lamp_post(job: Job) -> Sequence[Mesh]:
     if style == 1:
         line = [(foot, 0, low), (foot, 0, h - 1.1), (foot + 0.3 * (2 * x - head), 0, h - 0.3),
                 (x - head, 0, h - 0.07)]  # fmt: skip
-        radii = (0.085, 0.06, 0.045, 0.035)
+        radii: tuple[float, ...] = (0.085, 0.06, 0.045, 0.035)
     elif style == 2:
         line = [
             (foot, 0, low),
@@ -179,11 +179,12 @@ def _head(
     dark = job.plain(BLACK, 0.1, 0.2)
     front = x - (0.17 if job.detail != FAR else 0.02)
     wide = min(0.16, half_width - 0.02)
+    bottom, top = z - half_height, z + half_height
     parts = [
-        box((front - 0.2, y - wide, z - half_height + 0.03), (front, y + wide, z + half_height - 0.03), dark),
-        box((front - 0.07, y - half_width, z - half_height), (front - 0.04, y + half_width, z + half_height), dark),
+        box((front - 0.2, y - wide, bottom + 0.03), (front, y + wide, top - 0.03), dark),
+        box((front - 0.07, y - half_width, bottom), (front - 0.04, y + half_width, top), dark),
         box((-x + 0.02, y - 0.04, z - 0.04), (front - 0.2, y + 0.04, z + 0.04), dark),
-    ]  # fmt: skip
+    ]
     for bulb, up in bulbs:
         parts += _bulb(
             job, (front, y, z + up), min(0.11, wide - 0.02), (signal, bulb, people), dark
@@ -219,6 +220,6 @@ def _bulb(
     reach = x + 0.17 - 0.03 * (1 - np.sin(angle))
     near = np.column_stack([np.full(len(arc), x), arc])
     out = np.column_stack([reach, arc])
-    square = np.stack([out[:-1], out[1:], near[1:], near[:-1]], axis=1)
+    square = np.stack([out[1:], out[:-1], near[:-1], near[1:]], axis=1)
     parts.append(triangles(square[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3, 3), dark))
     return parts

@@ -16,7 +16,7 @@ from roadloom.town.mesh.furniture_parts import (
     plate,
 )
 from roadloom.town.mesh.mesh import Mesh
-from roadloom.town.mesh.solids import box, cylinder, ellipsoid, limb, loft, shifted, turned
+from roadloom.town.mesh.solids import box, cylinder, ellipsoid, limb, shifted, turned
 
 RED = srgb(178, 36, 32)
 ORANGE = srgb(206, 84, 28)
@@ -51,7 +51,7 @@ def cone(job: Job) -> Sequence[Mesh]:
     stripes = job.finish(materials.STRIPES, ORANGE, 0.21 * h, 0.0)
     foot = 0.74 * min(x, y)
     return [
-        box((-x, -y, low), (x, y, low + 0.04), rubber, skip=() if job.detail == NEAR else ("top",)),
+        box((-x, -y, low), (x, y, low + 0.04), rubber),
         cylinder(
             foot, low + 0.04, h, job.sides(12), stripes, top_radius=0.16 * foot,
             caps=(False, True),

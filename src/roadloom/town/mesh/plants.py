@@ -57,9 +57,9 @@ def _tree(size: Size, seed: int, detail: int, autumn: bool) -> Mesh:
     elif slim > 1.75:
         number = dice.pick((1, 2, 4, 4, 1))
     elif slim > 1.45:
-        number = dice.pick((0, 1, 2, 0))
+        number = dice.pick((0, 1, 0, 4))
     else:
-        number = 0
+        number = dice.pick((0, 0, 0, 1))
     turn, mirrored = dice.between(0, 999) / 1000 * 2 * np.pi, dice.percent(50)
     evergreen = number == 3 or (number == 2 and dice.percent(50))
     tints = DARK_GREENS if evergreen else AUTUMN if autumn and dice.percent(85) else GREENS

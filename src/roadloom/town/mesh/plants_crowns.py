@@ -170,7 +170,7 @@ def lumps(
     rough: float,
     bands: tuple[int, int],
     chance: np.random.Generator,
-    style: tuple[float, float],
+    style: tuple[float, ...],
     material: int = materials.LEAF,
 ) -> Mesh:
     """A closed, uneven body in each clump; ``bands`` are sides and rings."""
