@@ -30,9 +30,9 @@ from roadloom.town.plan.types import Look, RoadNet, Thing
 def draw_things(dice: Dice, roads: RoadNet, look: Look) -> tuple[Thing, ...]:
     """Buildings, plants, street furniture, works and parked vehicles of a town.
 
-    Nothing depends on the look yet but what its season and light make of the same things.
+    Of the look only the season matters: ``shape[0]`` of a tree is 1 in autumn.
     """
-    site = Site(dice, roads)
+    site = Site(dice, roads, look)
     ways = [Way(street, site) for street in roads.streets]
     draw_buildings(site, ways)
     draw_controls(site, ways)

@@ -6,9 +6,10 @@ their x axis.
 
 from math import sqrt
 
+from roadloom.town.dice import Dice
 from roadloom.town.plan.things_houses import buildings
 from roadloom.town.plan.things_rect import Number, Place, Rect
-from roadloom.town.plan.things_site import BUILT, ROADS, Site
+from roadloom.town.plan.things_site import BUILT, FREE_WALK, ROADS, TRUNK, Site
 from roadloom.town.plan.things_way import LEFT, RIGHT, Way
 from roadloom.town.plan.types import KERB_MM
 
@@ -17,25 +18,46 @@ INTO_WALL = 60
 """How far outermost leaves may reach into a wall [mm]."""
 SMALLEST = 1_250
 """Radius of the smallest crown [mm]."""
-TREE_SHARE = {"main": 62, "side": 48, "lane": 26}
+SMALLEST_ABOVE = 1_850
+"""The same over pavements."""
+TREE_SHARE = {"main": 42, "side": 30, "lane": 15}
 """Of a hundred sides of streets, those with a row of trees."""
 
 
 def plant_tree(
-    site: Site, at: Place, radius: int, height: int, kinds: frozenset[str] = BUILT
+    site: Site,
+    at: Place,
+    radius: int,
+    stretch: int,
+    kinds: frozenset[str] = BUILT,
+    smallest: int = SMALLEST,
 ) -> bool:
-    """A tree whose crown is made small enough to stay out of walls and of other crowns."""
+    """A tree whose crown is made small enough to stay out of walls and of other crowns.
+
+    ``stretch`` is its height, in thousandths of the crown's width.
+    """
     dice = site.dice
     room = site.walls.nearest(at[0], at[1], radius) + INTO_WALL
     fits = min(radius, int(room))
-    if fits < SMALLEST or height < 2 * fits:
+    if fits < smallest:
         return False
     crown = rect_of(at, fits)
     if site.crowns.hits(crown):
         return False
-    size = (2 * fits + dice.between(-90, 0), 2 * fits + dice.between(-90, 0), height)
+    size = (
+        2 * fits + dice.between(-90, 0),
+        2 * fits + dice.between(-90, 0),
+        2 * fits * stretch // 1000,
+    )
     turn = (dice.between(-1000, 1000) / 1000, dice.between(1, 1000) / 1000)
-    return site.put("tree", at, turn, size, kinds=kinds, gap=150, keep=(site.walks,))
+    return site.put(
+        "tree", at, turn, size, kinds=kinds, gap=150, shape=(int(site.autumn),), keep=(site.walks,)
+    )
+
+
+def _stretch(dice: Dice) -> int:
+    """Mostly round, some tall, few like columns."""
+    return dice.between(3_000, 3_500) if dice.percent(6) else dice.between(1_330, 2_300)
 
 
 def rect_of(at: Place, half: Number) -> Rect:
@@ -50,24 +72,26 @@ def draw_street_trees(site: Site, ways: list[Way]) -> None:
         for side in (LEFT, RIGHT):
             rows = dice.percent(TREE_SHARE[way.kind])
             spacing, size = dice.between(9_500, 16_000), dice.between(2_000, 3_300)
-            tall, offset = dice.between(6_200, 9_400), dice.between(700, 900)
+            stretch = dice.between(1_330, 1_440)  # so high that people and cars pass below
             if not rows or way.nearest_to_origin > 250_000:
                 continue
             s = way.margin(0, 11_000) + dice.between(0, 6_000)
             while s < way.length - way.margin(1, 11_000):
                 far = way.from_origin(s)
-                if far < 210_000 and (far < NEAR or dice.percent(25)):
-                    _street_tree(site, way, side, s, (size, tall, offset))
+                if far < 210_000 and (far < NEAR or dice.percent(20)):
+                    _street_tree(site, way, side, s, (size, stretch))
                 s += spacing + dice.between(-600, 600)
 
 
-def _street_tree(site: Site, way: Way, side: int, s: Number, row: tuple[int, int, int]) -> None:
+def _street_tree(site: Site, way: Way, side: int, s: Number, row: tuple[int, int]) -> None:
     dice = site.dice
-    at = way.at(s, way.sign(side) * (way.kerb(s, side) + row[2] + dice.between(-40, 40)))
+    kerb = way.kerb(s, side)
+    room = (way.numbers(side)[1] - kerb - FREE_WALK) / 2 - TRUNK / 2 - 60
+    offset = min(max(room, 640), 1_250) - dice.between(0, 60)
+    at = way.at(s, way.sign(side) * (kerb + offset))
     if site.sight.hits(rect_of(at, 500)):
         return
-    radius, height = row[0] + dice.between(-250, 250), row[1] + dice.between(-700, 700)
-    plant_tree(site, at, radius, max(height, 2 * radius + 500), ROADS)
+    plant_tree(site, at, row[0] + dice.between(-250, 250), row[1], ROADS, SMALLEST_ABOVE)
 
 
 def draw_gardens(site: Site) -> None:
@@ -79,12 +103,12 @@ def draw_gardens(site: Site) -> None:
             continue
         if kind == "house":
             _front_garden(site, at, along, size)
-        if dice.percent(38 if kind == "house" else 24):
+        if dice.percent(26 if kind == "house" else 11):
             back = size[1] / 2 + dice.between(3_000, 8_000)
             where = _local(at, along, dice.between(-size[0] // 2, size[0] // 2), back)
             radius = dice.between(1_700, 3_600)
-            plant_tree(site, where, radius, 2 * radius + dice.between(800, 3_600))
-        if kind in ("house", "building"):
+            plant_tree(site, where, radius, _stretch(dice))
+        if kind == "house" or (kind == "building" and dice.percent(40)):
             _bushes(site, at, along, size)
 
 
@@ -125,7 +149,7 @@ def _boundary(
 
 def _bushes(site: Site, at: Place, along: Place, size: tuple[int, int, int]) -> None:
     dice = site.dice
-    for _ in range(dice.between(0, 3)):
+    for _ in range(dice.between(0, 2)):
         wide = dice.between(800, 1_900)
         front = dice.percent(55)
         y = (-size[1] / 2 - dice.between(900, 3_500)) if front else size[1] / 2 + wide
@@ -154,18 +178,18 @@ def draw_gaps(site: Site, ways: list[Way]) -> None:
         for _ in range(dice.between(0, 2)):
             radius = dice.between(1_800, 3_600)
             place = way.at(s + dice.between(0, long), sign * (edge + dice.between(2_400, 7_500)))
-            plant_tree(site, place, radius, 2 * radius + dice.between(900, 3_000))
+            plant_tree(site, place, radius, _stretch(dice))
 
 
 def draw_yards(site: Site) -> None:
     """Trees anywhere on free ground, most of them near the middle."""
     dice = site.dice
-    for _ in range(60):
-        reach = dice.pick((110_000, 150_000, 260_000))
+    for _ in range(20):
+        reach = dice.pick((110_000, 150_000, 240_000))
         at = (float(dice.between(-reach, reach)), float(dice.between(-reach, reach)))
         radius = dice.between(2_200, 4_200)
         if site.kind_at(*at) == "terrain":
-            plant_tree(site, at, radius, 2 * radius + dice.between(1_500, 4_500))
+            plant_tree(site, at, radius, _stretch(dice))
 
 
 def draw_medians(site: Site, ways: list[Way]) -> None:
@@ -185,7 +209,7 @@ def draw_medians(site: Site, ways: list[Way]) -> None:
                     size = (3_960, 300, 790)
                     site.put("guard_rail", at, along, size, kinds=median, gap=20)
                 elif dice.percent(30):
-                    plant_tree(site, at, 1_500, dice.between(4_600, 6_200), median)
+                    plant_tree(site, at, 1_450, dice.between(1_800, 2_300), median)
                 else:
                     wide = min(width - 900, 1_300)
                     site.put(

@@ -13,7 +13,7 @@ from roadloom.town.plan.things_site import PLATES, SIGN_POST, Site
 from roadloom.town.plan.things_way import LEFT, RIGHT, Way
 from roadloom.town.plan.types import KERB_MM, PlanLane, Point
 
-NEAR = 270_000
+NEAR = 220_000
 OFF_KERB = 480
 """From the kerb to the middle of a post [mm]."""
 NARROW = 285
@@ -186,9 +186,9 @@ def draw_lamps(site: Site, ways: list[Way]) -> None:
     for way in ways:
         spacing = dice.between(24_000, 31_000)
         tall = dice.between(7_600, 8_600) if way.kind == "main" else dice.between(5_600, 6_900)
-        reach = dice.between(1_700, 2_300) if way.kind == "main" else dice.between(1_000, 1_500)
+        reach = dice.between(1_700, 2_300) if way.kind == "main" else dice.between(1_250, 1_600)
         side = dice.between(0, 1)
-        if way.nearest_to_origin > (250_000 if way.kind == "main" else 170_000):
+        if way.nearest_to_origin > (220_000 if way.kind == "main" else 150_000):
             continue
         s = way.margin(0, 7_000) + dice.between(0, 5_000)
         while s < way.length - way.margin(1, 5_000):

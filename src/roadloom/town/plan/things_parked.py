@@ -9,7 +9,7 @@ OCCUPIED = 76
 """Per cent of the bays, with runs of full and of empty ones."""
 BAY = (5_500, 6_500)
 FROM_JUNCTION = 6_000
-NEAR = 230_000
+NEAR = 190_000
 
 
 def draw_parked(site: Site, ways: list[Way]) -> None:

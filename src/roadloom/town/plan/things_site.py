@@ -15,7 +15,7 @@ from roadloom.town.plan.things_rect import (
     crosses,
     rect,
 )
-from roadloom.town.plan.types import EXTENT_MM, KERB_MM, Line, Point, RoadNet, Thing
+from roadloom.town.plan.types import EXTENT_MM, KERB_MM, Line, Look, Point, RoadNet, Thing
 
 ROADS = frozenset(("road", "junction", "parking"))
 BUILT = frozenset(("road", "junction", "parking", "pavement", "median"))
@@ -64,8 +64,9 @@ def _body_rect(thing: Thing) -> Rect | None:
 class Site:
     """Collects things; each is refused where it would stand in another or on wrong ground."""
 
-    def __init__(self, dice: Dice, roads: RoadNet) -> None:
+    def __init__(self, dice: Dice, roads: RoadNet, look: Look) -> None:
         self.dice = dice
+        self.autumn = look.season == "autumn"
         self.roads = roads
         self.things: list[Thing] = []
         self.gaps: list[tuple[int, int, Number, int]] = []

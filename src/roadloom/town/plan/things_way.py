@@ -63,8 +63,12 @@ class Way:
         kerb, _, _, strip = self.numbers(side)
         if strip == 0:
             return kerb
-        place = self.at(s, self.sign(side) * (kerb - strip / 2))
-        return kerb if self._site.kind_at(*place) == "parking" else kerb - strip
+        for share in (0, 1, 2, 3):  # the pavement widens in steps where a strip ends
+            out = kerb - strip * share / 4
+            place = self.at(s, self.sign(side) * (out - 60))
+            if self._site.kind_at(*place) == "parking":
+                return out
+        return kerb - strip
 
     def margin(self, end: int, clear: Number) -> Number:
         """``clear`` at ends with a junction, 0 where the street leaves the plan."""
