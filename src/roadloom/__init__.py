@@ -8,8 +8,9 @@ import only those above it in this list:
     3 sensors   how a device sees points: cameras, LiDARs, rigs
     4 scene     what was recorded, whatever the data set: clips, frames, classes, readers
     5 town      the built-in procedural world
-    6 viewer    pages and pictures of a clip
-    7 cli       the program
+    6 prepare   clips turned into shards for training, and read back
+    7 viewer    pages and pictures of a clip
+    8 cli       the program
 """
 
 from typing import TYPE_CHECKING

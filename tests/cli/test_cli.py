@@ -36,6 +36,19 @@ def test_flags_do_not_grow_unseen() -> None:
     assert flags == {
         "demo": {"out", "scene", "rig"},
         "info": {"source", "json"},
+        "prepare": {
+            "source",
+            "out",
+            "occupancy",
+            "layouts",
+            "boxes",
+            "images",
+            "cameras",
+            "sweeps",
+            "hz",
+            "workers",
+            "shard",
+        },
         "validate": {"source", "partial", "most"},
         "view": {"source", "out", "all", "labels", "rig", "film", "max_frames", "image_width"},
     }

@@ -13,6 +13,7 @@ from roadloom import __version__
 from roadloom.cli.command import Command
 from roadloom.cli.demo import Demo
 from roadloom.cli.info import Info
+from roadloom.cli.prepare import Prepare
 from roadloom.cli.validate import Validate
 from roadloom.cli.view import View
 from roadloom.errors import RoadloomError
@@ -20,6 +21,7 @@ from roadloom.errors import RoadloomError
 COMMANDS: dict[str, Callable[..., Command]] = {
     "demo": Demo,
     "info": Info,
+    "prepare": Prepare,
     "validate": Validate,
     "view": View,
 }

@@ -1,0 +1,135 @@
+"""All scenes of a source into a folder: by several processes, resumed where it was left.
+
+A scene that has its record is kept; every other is made anew. Shards are renamed into place, so
+an interruption leaves whole files only. Several machines may share a folder: each takes its own
+part of the scenes, and nothing is written by two.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from roadloom.errors import BadInput
+from roadloom.io.progress import show_progress
+from roadloom.io.read import is_file, read_json
+from roadloom.prepare.request import Request, claim, manifest_of
+from roadloom.prepare.write import CLIP, record_path, shard_path, write_clip
+from roadloom.scene.registry import open_source
+
+
+class Summary(NamedTuple):
+    """What a run did."""
+
+    written: int
+    kept: int
+    """Scenes that were whole already."""
+    frames: int
+    """Of the written scenes."""
+
+
+def prepare(
+    request: Request,
+    folder: str | Path,
+    *,
+    workers: int = 1,
+    shard: tuple[int, int] = (0, 1),
+) -> Summary:
+    """Make what is absent of this request in ``folder``.
+
+    Args:
+        workers: processes; 1 works in this one.
+        shard: (i, n): only scenes i, i + n, i + 2n, ...
+
+    Raises:
+        BadInput: the folder holds something else, or the request does not fit the source.
+        NotRecorded: the source does not hold what is asked for.
+    """
+    part, parts = shard
+    if not 0 <= part < parts:
+        raise BadInput(
+            f"{part}/{parts} is no part", field="--shard", remedy="give 0/n to n-1/n, such as 0/4"
+        )
+    if workers < 1:
+        raise BadInput(
+            f"{workers} processes do no work", field="--workers", remedy="give 1 or more"
+        )
+    folder = Path(folder)
+    source = open_source(request.source)
+    scenes = tuple(source.scenes)
+    if not scenes:
+        raise BadInput("the source has no scenes", file=request.source, field="SOURCE")
+    first = source.clip(scenes[0])
+    for name in request.cameras:
+        first.rig.camera(name)
+    claim(folder, manifest_of(request, first.licence, scenes))
+    mine = scenes[part::parts]
+    todo = [scene for scene in mine if not is_whole(folder, scene, request)]
+    frames = 0
+    with show_progress(total=len(todo), desc=f"preparing {request.source}", unit="clip") as bar:
+        for count in _each(partial(_write, request, folder), todo, workers):
+            frames += count
+            bar.update()
+    return Summary(len(todo), len(mine) - len(todo), frames)
+
+
+def is_whole(folder: Path, scene: str, request: Request) -> bool:
+    """Whether a scene has its record, and every shard the size that the record says."""
+    path = record_path(folder, scene)
+    if not is_file(path):
+        return False
+    try:
+        files: dict[str, Any] = read_json(path)["files"]
+        return all(
+            shard_path(folder, kind, scene).stat().st_size == files[kind]["bytes"]
+            for kind in (CLIP, *request.kinds)
+        )
+    except (BadInput, KeyError, TypeError, FileNotFoundError):
+        return False  # it is made anew
+
+
+def _write(request: Request, folder: Path, scene: str) -> int:
+    return write_clip(request, scene, folder, lambda: None)
+
+
+def _each(work: Any, scenes: list[str], workers: int) -> Iterator[int]:
+    """Results in the order in which they are ready."""
+    if workers == 1 or len(scenes) < 2:
+        yield from map(work, scenes)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork would share OpenMP's threads
+    with (
+        _one_thread_each(),
+        context.Pool(min(workers, len(scenes)), initializer=_leave_quietly) as pool,
+    ):
+        yield from pool.imap_unordered(work, scenes)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Workers that start inside get one BLAS thread: there is one worker a core."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _leave_quietly() -> None:
+    """In a worker: the parent hears Ctrl-C and ends us, and we remove what is half written."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
