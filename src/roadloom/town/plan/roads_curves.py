@@ -89,7 +89,12 @@ class Axis:
     def length(self) -> float:
         return self._table[0][-1]
 
-    def _ends(self, piece: int) -> tuple[Place, Place, Place, Place]:
+    @cached_property
+    def _pieces(self) -> list[tuple[Place, Place, Place, Place]]:
+        """Ends of each piece and the slopes there."""
+        return [self._piece(i) for i in range(len(self.places) - 1)]
+
+    def _piece(self, piece: int) -> tuple[Place, Place, Place, Place]:
         p, q = self.places[piece], self.places[piece + 1]
         dx, dy = q[0] - p[0], q[1] - p[1]
         chord = sqrt(dx * dx + dy * dy)
@@ -97,7 +102,7 @@ class Axis:
         return p, q, (a[0] * chord, a[1] * chord), (b[0] * chord, b[1] * chord)
 
     def _point(self, piece: int, t: float) -> Place:
-        p, q, a, b = self._ends(piece)
+        p, q, a, b = self._pieces[piece]
         s = 1 - t
         h0, h1, h2, h3 = s * s * (1 + 2 * t), s * s * t, t * t * (3 - 2 * t), -t * t * s
         return (
@@ -106,7 +111,7 @@ class Axis:
         )
 
     def _heading(self, piece: int, t: float) -> Place:
-        p, q, a, b = self._ends(piece)
+        p, q, a, b = self._pieces[piece]
         s = 1 - t
         h0, h1, h3 = -6 * t * s, s * (1 - 3 * t), t * (3 * t - 2)
         return unit(
@@ -125,11 +130,6 @@ class Axis:
         at = parameters[i - 1] + share * (parameters[i] - parameters[i - 1])
         piece = min(int(at), len(self.places) - 2)
         return self._point(piece, at - piece), self._heading(piece, at - piece)
-
-    def at(self, s: Number, left: Number) -> Point:
-        """The whole place beside the axis."""
-        (x, y), (dx, dy) = self.frame(s)
-        return whole(x - left * dy, y + left * dx)
 
     @cached_property
     def tightest(self) -> float:

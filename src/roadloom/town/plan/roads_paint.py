@@ -71,6 +71,11 @@ def _lines(street: StreetShape) -> Iterator[Paint]:
         for span in spans:
             for sign in (1, -1):
                 yield from _solid(street, span, sign * (profile.kerb - profile.bike), "white")
+    yield from _edges(street, spans)
+
+
+def _edges(street: StreetShape, spans: list[Span]) -> Iterator[Paint]:
+    profile = street.profile
     for side, sign in ((0, 1), (1, -1)):
         if profile.kind == "main" and street.parking[side]:
             for span in street.parking[side]:

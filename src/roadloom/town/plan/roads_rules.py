@@ -77,8 +77,8 @@ def draw_signals(
     for group in (0, 1):
         for _, end in ends[group]:
             end.signal = len(signals)
-        phases = ((green[group], "green"), (AMBER, "amber"))
-        signals.append(_signal(junction.id, offset, starts[group], cycle, phases))
+        shown = [(green[group], "green"), (AMBER, "amber")]
+        signals.append(_signal(junction.id, offset, starts[group], cycle, shown))
     for group in (0, 1):
         # Over the row's arms while the column drives.
         for _, end in ends[group]:
@@ -86,12 +86,11 @@ def draw_signals(
         way = 2 * max(arm.profile.kerb for arm, _ in ends[group])
         other = 1 - group
         walk = max(60, green[other] + AMBER - way // WALKING_MM_PER_TICK)
-        phases = ((walk, "green"),)
-        signals.append(_signal(junction.id, offset, starts[other], cycle, phases))
+        signals.append(_signal(junction.id, offset, starts[other], cycle, [(walk, "green")]))
 
 
 def _signal(
-    junction: int, offset: int, start: int, cycle: int, shown: tuple[tuple[int, str], ...]
+    junction: int, offset: int, start: int, cycle: int, shown: list[tuple[int, str]]
 ) -> Signal:
     rest = cycle - start - sum(length for length, _ in shown)
     phases = [*shown, (rest, "red")]

@@ -6,9 +6,9 @@ A street's own frame is (s, left): distance along the axis and distance to the l
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import sqrt
+from math import floor, sqrt
 
-from roadloom.town.plan.roads_curves import Axis, Number, tidy
+from roadloom.town.plan.roads_curves import Axis, Number, Place, tidy
 from roadloom.town.plan.roads_lattice import Profile, Spot
 from roadloom.town.plan.types import Area, Line, Point, Street
 
@@ -19,6 +19,8 @@ STOP_SETBACK = 1_000
 STOP_LINE = 400
 SAG = 20
 """How far the ground's outlines may cut across a bend."""
+FAR, FAR_SAG = 230_000, 60
+"""The same for streets that lie farther out than this from the middle."""
 Span = tuple[int, int]
 
 
@@ -66,18 +68,15 @@ class StreetShape:
         return int(self.axis.length)
 
     def at(self, s: Number, left: Number) -> Point:
-        return self._frames(s, left)
-
-    def _frames(self, s: Number, left: Number) -> Point:
-        if s >= self.length:
-            s = self.axis.length
-        key = (s, left)
-        if key not in self._known:
-            self._known[key] = self.axis.at(s, left)
-        return self._known[key]
+        """The whole place at a distance along and to the left."""
+        if s not in self._known:
+            self._known[s] = self.axis.frame(self.axis.length if s >= self.length else s)
+        (x, y), (dx, dy) = self._known[s]
+        return floor(x - left * dy + 0.5), floor(y + left * dx + 0.5)
 
     @cached_property
-    def _known(self) -> dict[tuple[Number, Number], Point]:
+    def _known(self) -> dict[Number, tuple[Place, Place]]:
+        """Place and heading of the axis where they were asked for."""
         return {}
 
     @cached_property
@@ -118,7 +117,9 @@ class StreetShape:
             for low, high in self.parking[side]:
                 taper = self.taper(side)
                 marks.update((low, low + taper, high - taper, high))
-        step = min(12_000.0, sqrt(8 * self.axis.tightest * SAG))
+        far = min(max(abs(x), abs(y)) for x, y in self.axis.places) > FAR
+        sag, most = (FAR_SAG, 20_000.0) if far else (SAG, 12_000.0)
+        step = min(most, sqrt(8 * self.axis.tightest * sag))
         return _filled(sorted(marks), step)
 
     @cached_property
