@@ -140,8 +140,8 @@ def _legs(
 def _foot(ankle: np.ndarray, pitch: float, k: float, finish: Finish, detail: int) -> Mesh:
     """A shoe: heel, instep, toe."""
     rows = np.array(
-        [(-0.065, 0.032, -0.085, -0.005), (0.03, 0.042, -0.085, 0.012), (0.115, 0.046, -0.085, -0.035),
-         (0.18, 0.030, -0.080, -0.055)]
+        [(-0.065, 0.032, -0.085, -0.005), (0.03, 0.042, -0.085, 0.012),
+         (0.115, 0.046, -0.085, -0.035), (0.18, 0.030, -0.080, -0.055)]
     )  # fmt: skip
     x, half, low, high = (rows if detail == NEAR else rows[[0, 1, 3]]).T
     ring = np.stack(

@@ -32,7 +32,7 @@ def _unit_wheel(detail: int, thick: float, cls: int) -> Mesh:
         return np.stack([-around[:, 0] * r, np.full(sides, y), around[:, 1] * r], axis=-1)
 
     inner, w = 1 - 2 * thick, thick
-    rings = [ring(inner, -w), ring(1, -w), ring(1, w), ring(inner, w), ring(inner, -w)]
+    rings = [ring(inner, -w), ring(1.0, -w), ring(1.0, w), ring(inner, w), ring(inner, -w)]
     rubber = Finish(materials.RUBBER, (0.018, 0.018, 0.019), cls)
     steel = Finish(materials.METAL, (0.3, 0.3, 0.31), cls, (0.6,))
     parts = [loft(np.stack(rings), rubber, smooth=False, caps=(False, False))]

@@ -14,7 +14,8 @@ from jaxtyping import Float
 
 from roadloom.town.mesh.mesh import Mesh
 
-Vector = Sequence[float] | np.ndarray
+Number = float | int
+Vector = Sequence[Number] | np.ndarray
 _BOX_FACES = ((3, 2, 1, 0), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7))
 BOX_SIDES = ("bottom", "top", "right", "front", "left", "rear")
 """Names of a box's faces: y low is right, x high is front."""
@@ -25,10 +26,10 @@ class Finish(NamedTuple):
     """What a surface is made of."""
 
     material: int
-    tint: tuple[float, float, float]
+    tint: tuple[Number, Number, Number]
     """Linear."""
     class_id: int
-    style: tuple[float, ...] = ()
+    style: tuple[Number, ...] = ()
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -55,8 +56,8 @@ def triangles(
         corners[real],
         material=finish.material,
         class_id=finish.class_id,
-        tint=finish.tint,
-        style=finish.style,
+        tint=np.asarray(finish.tint, np.float32),
+        style=np.asarray(finish.style, np.float32),
         uv=None if uv is None else uv[real],
         normals=normals[real],
     )
@@ -179,14 +180,14 @@ def circle(sides: int, turn: float = 0.0) -> Float[np.ndarray, "side 2"]:
 
 
 def cylinder(
-    radius: float,
-    z0: float,
-    z1: float,
+    radius: Number,
+    z0: Number,
+    z1: Number,
     sides: int,
     finish: Finish,
     *,
-    at: tuple[float, float] = (0.0, 0.0),
-    top_radius: float | None = None,
+    at: tuple[Number, Number] = (0.0, 0.0),
+    top_radius: Number | None = None,
     smooth: bool = True,
     caps: tuple[bool, bool] = (True, True),
 ) -> Mesh:
@@ -199,7 +200,7 @@ def cylinder(
     return loft(np.stack(rings), finish, smooth=smooth, caps=caps)
 
 
-def prism(ring: Float[np.ndarray, "point 2"], z0: float, z1: float, finish: Finish) -> Mesh:
+def prism(ring: Float[np.ndarray, "point 2"], z0: Number, z1: Number, finish: Finish) -> Mesh:
     """An upright prism over a convex outline, counter-clockwise from above; flat faces."""
     ring = np.asarray(ring, np.float64)
     rings = [np.column_stack([ring, np.full(len(ring), z)]) for z in (z0, z1)]
@@ -209,8 +210,8 @@ def prism(ring: Float[np.ndarray, "point 2"], z0: float, z1: float, finish: Fini
 def limb(
     a: Vector,
     b: Vector,
-    radius_a: float,
-    radius_b: float,
+    radius_a: Number,
+    radius_b: Number,
     sides: int,
     finish: Finish,
     *,
@@ -224,7 +225,7 @@ def limb(
 
 def tube(
     line: Float[np.ndarray, "place 3"] | Sequence[Vector],
-    radii: Sequence[float],
+    radii: Vector,
     sides: int,
     finish: Finish,
     *,
@@ -285,7 +286,7 @@ def scaled(mesh: Mesh, factor: Vector, shift: Vector = (0.0, 0.0, 0.0)) -> Mesh:
     return replace(mesh, corners=corners, normals=normals.astype(np.float32))
 
 
-def fitted(mesh: Mesh, size: Vector, floor: float) -> Mesh:
+def fitted(mesh: Mesh, size: Vector, floor: Number) -> Mesh:
     """Scaled and shifted so that it fills ``size`` from ``z = floor`` up to its height."""
     size = np.asarray(size, np.float64)
     low = mesh.corners.min(axis=(0, 1))
@@ -296,7 +297,7 @@ def fitted(mesh: Mesh, size: Vector, floor: float) -> Mesh:
     return scaled(mesh, factor, want_low - low * factor)
 
 
-def turned(mesh: Mesh, cos: float, sin: float, at: Vector = (0.0, 0.0, 0.0)) -> Mesh:
+def turned(mesh: Mesh, cos: Number, sin: Number, at: Vector = (0.0, 0.0, 0.0)) -> Mesh:
     """Turned about z by a cosine and sine, then shifted."""
     turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
     return replace(

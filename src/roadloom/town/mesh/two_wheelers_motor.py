@@ -11,7 +11,7 @@ from roadloom.town.mesh.build import FAR
 from roadloom.town.mesh.mesh import Mesh, join
 from roadloom.town.mesh.people_figure import HEAD_M, Stance, figure
 from roadloom.town.mesh.people_look import look_of
-from roadloom.town.mesh.solids import Finish, box, ellipsoid, loft, tube
+from roadloom.town.mesh.solids import Finish, box, creased, ellipsoid, loft, tube
 from roadloom.town.mesh.vehicles_parts import BLACK, both_sides, paint_tint, plain, tint_of, wheel
 
 Size = tuple[float, float, float]
@@ -52,7 +52,8 @@ def motorcycle(size: Size, seed: int, detail: int, cls: int) -> list[Mesh]:
         ]
         parts.append(tube(pipe, (0.025, 0.025, 0.035, 0.05), 6, chrome))
     tank = np.array(
-        [(-0.06, 0.07, 0.62, 0.74), (0.06, 0.13, 0.56, 0.82), (0.24, 0.14, 0.58, 0.85), (0.36, 0.07, 0.66, 0.80)]
+        [(-0.06, 0.07, 0.62, 0.74), (0.06, 0.13, 0.56, 0.82), (0.24, 0.14, 0.58, 0.85),
+         (0.36, 0.07, 0.66, 0.80)]
     ) * (s, 1, s, s)  # fmt: skip
     parts.append(_hull(tank + (mid, 0, 0, 0), paint))
     seat = np.array(
@@ -135,7 +136,7 @@ def _hull(rows: np.ndarray, finish: Finish) -> Mesh:
     z = np.stack([low, low + 0.6 * (high - low), high, high, low + 0.6 * (high - low), low], axis=1)
     y = np.stack([0.8 * w, w, 0.6 * w, -0.6 * w, -w, -0.8 * w], axis=1)
     rings = np.stack([np.broadcast_to(x[:, None], y.shape), y, z], axis=-1)
-    mesh = loft(rings, finish)
+    mesh = creased(loft(rings, finish, smooth=False), 0.5)
     if finish.material == materials.PAINTWORK:
         return replace(mesh, uv=mesh.corners[..., [0, 2]].astype(np.float32))
     return mesh

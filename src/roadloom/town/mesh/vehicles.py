@@ -6,8 +6,9 @@ from roadloom.town.kinds import FLOOR_M, KINDS
 from roadloom.town.mesh.build import FAR
 from roadloom.town.mesh.mesh import Mesh, join
 from roadloom.town.mesh.solids import box, fitted
+from roadloom.town.mesh.vehicles_bus import bus
 from roadloom.town.mesh.vehicles_cars import car
-from roadloom.town.mesh.vehicles_large import Size, bus, trailer, truck
+from roadloom.town.mesh.vehicles_large import Size, trailer, truck
 from roadloom.town.mesh.vehicles_parts import BLACK, paint_tint, plain, tint_of
 from roadloom.town.mesh.vehicles_works import excavator, roller
 

@@ -6,8 +6,6 @@ the skin between given stations are windows and pillars. Both ends are grids who
 bumper, air intake, plate, grille and lamps, so nothing lies on anything.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from jaxtyping import Float
 
@@ -16,6 +14,16 @@ from roadloom.town.mesh import materials
 from roadloom.town.mesh.build import FAR, NEAR
 from roadloom.town.mesh.mesh import Mesh, join
 from roadloom.town.mesh.solids import box, creased, triangles
+from roadloom.town.mesh.vehicles_bodies import (
+    BODIES,
+    COLUMNS,
+    FRONT_ROWS,
+    FRONTS,
+    REAR_ROWS,
+    REARS,
+    VAN_REARS,
+    Body,
+)
 from roadloom.town.mesh.vehicles_parts import (
     BLACK,
     DARK,
@@ -29,190 +37,6 @@ from roadloom.town.mesh.vehicles_parts import (
 
 FRONT_AXLE, REAR_AXLE = 0.305, -0.30
 """In lengths of the car from its middle."""
-
-
-class Body(NamedTuple):
-    """Shares of length and height; widths in shares of half the width."""
-
-    upper: tuple[tuple[float, ...], ...]
-    """x, then heights of belt, window's top, roof's edge and roof's middle, then widths of
-    window's top and roof's edge; front first: nose, cowl, roof's front, ..., roof's rear, deck,
-    tail."""
-    cowl: float
-    roof_front: float
-    roof_rear: float
-    deck: float
-    """Where the rear window ends."""
-    pillars: tuple[tuple[float, float], ...]
-    """Front and rear edge of posts between side windows."""
-    floor: float
-    wheel: float
-    """Radius in shares of the height."""
-    side_glass_to: float
-    """No side window behind this."""
-    style: float
-    """Body of PAINTWORK."""
-    bulge: tuple[float, float]
-    """How far the corners of nose and tail stand back, in lengths."""
-
-
-_ROOF = (0.72, 0.63)
-BODIES = {
-    "sedan": Body(
-        upper=(
-            (0.492, 0.465, 0.485, 0.495, 0.500, 0.62, 0.30),
-            (0.350, 0.580, 0.600, 0.615, 0.622, 0.74, 0.50),
-            (0.205, 0.650, 0.662, 0.668, 0.685, 0.86, 0.78),
-            (0.035, 0.662, 0.905, 0.945, 0.962, 0.73, 0.63),
-            (-0.08, 0.668, 0.930, 0.978, 1.000, 0.71, 0.62),
-            (-0.215, 0.680, 0.905, 0.945, 0.965, 0.70, 0.61),
-            (-0.385, 0.700, 0.712, 0.718, 0.730, 0.80, 0.70),
-            (-0.490, 0.680, 0.690, 0.700, 0.708, 0.62, 0.30),
-        ),
-        cowl=0.205,
-        roof_front=0.035,
-        roof_rear=-0.215,
-        deck=-0.385,
-        pillars=((-0.035, -0.055), (-0.205, -0.225)),
-        floor=0.135,
-        wheel=0.225,
-        side_glass_to=-0.30,
-        style=0,
-        bulge=(0.055, 0.035),
-    ),
-    "hatchback": Body(
-        upper=(
-            (0.490, 0.455, 0.475, 0.485, 0.492, 0.62, 0.30),
-            (0.375, 0.560, 0.580, 0.590, 0.600, 0.74, 0.50),
-            (0.255, 0.630, 0.642, 0.650, 0.665, 0.86, 0.78),
-            (0.080, 0.645, 0.905, 0.945, 0.965, 0.74, 0.64),
-            (-0.05, 0.652, 0.930, 0.975, 1.000, 0.73, 0.64),
-            (-0.370, 0.675, 0.890, 0.930, 0.955, 0.70, 0.62),
-            (-0.462, 0.670, 0.682, 0.690, 0.700, 0.78, 0.66),
-            (-0.490, 0.600, 0.610, 0.620, 0.625, 0.62, 0.30),
-        ),
-        cowl=0.255,
-        roof_front=0.080,
-        roof_rear=-0.370,
-        deck=-0.462,
-        pillars=((-0.015, -0.038), (-0.235, -0.262)),
-        floor=0.13,
-        wheel=0.212,
-        side_glass_to=-0.365,
-        style=0,
-        bulge=(0.06, 0.04),
-    ),
-    "estate": Body(
-        upper=(
-            (0.492, 0.465, 0.485, 0.495, 0.500, 0.62, 0.30),
-            (0.350, 0.575, 0.595, 0.610, 0.615, 0.74, 0.50),
-            (0.205, 0.640, 0.652, 0.660, 0.675, 0.86, 0.78),
-            (0.035, 0.652, 0.905, 0.940, 0.958, 0.73, 0.63),
-            (-0.06, 0.658, 0.925, 0.965, 0.985, 0.72, 0.63),
-            (-0.400, 0.680, 0.895, 0.930, 0.950, 0.69, 0.61),
-            (-0.472, 0.672, 0.684, 0.692, 0.702, 0.78, 0.66),
-            (-0.492, 0.600, 0.610, 0.620, 0.625, 0.62, 0.30),
-        ),
-        cowl=0.205,
-        roof_front=0.035,
-        roof_rear=-0.400,
-        deck=-0.472,
-        pillars=((-0.035, -0.055), (-0.215, -0.235)),
-        floor=0.13,
-        wheel=0.22,
-        side_glass_to=-0.395,
-        style=0,
-        bulge=(0.055, 0.035),
-    ),
-    "suv": Body(
-        upper=(
-            (0.490, 0.535, 0.560, 0.570, 0.578, 0.62, 0.30),
-            (0.360, 0.605, 0.628, 0.638, 0.645, 0.76, 0.50),
-            (0.225, 0.650, 0.662, 0.668, 0.682, 0.87, 0.79),
-            (0.065, 0.662, 0.905, 0.940, 0.955, 0.77, 0.67),
-            (-0.05, 0.668, 0.925, 0.960, 0.980, 0.76, 0.67),
-            (-0.405, 0.690, 0.900, 0.935, 0.955, 0.73, 0.65),
-            (-0.470, 0.680, 0.692, 0.700, 0.710, 0.80, 0.68),
-            (-0.490, 0.600, 0.610, 0.620, 0.625, 0.62, 0.30),
-        ),
-        cowl=0.225,
-        roof_front=0.065,
-        roof_rear=-0.405,
-        deck=-0.470,
-        pillars=((-0.025, -0.046), (-0.225, -0.250)),
-        floor=0.155,
-        wheel=0.215,
-        side_glass_to=-0.39,
-        style=0,
-        bulge=(0.05, 0.03),
-    ),
-    "van": Body(
-        upper=(
-            (0.490, 0.425, 0.440, 0.448, 0.455, 0.62, 0.30),
-            (0.430, 0.505, 0.520, 0.528, 0.535, 0.78, 0.55),
-            (0.355, 0.560, 0.572, 0.580, 0.590, 0.88, 0.81),
-            (0.225, 0.570, 0.880, 0.935, 0.955, 0.82, 0.74),
-            (0.120, 0.570, 0.895, 0.965, 0.990, 0.82, 0.74),
-            (-0.462, 0.580, 0.895, 0.965, 0.990, 0.81, 0.73),
-            (-0.484, 0.580, 0.592, 0.600, 0.610, 0.84, 0.70),
-            (-0.494, 0.520, 0.530, 0.535, 0.540, 0.62, 0.30),
-        ),
-        cowl=0.355,
-        roof_front=0.225,
-        roof_rear=-0.462,
-        deck=-0.484,
-        pillars=((0.090, 0.070), (-0.180, -0.200)),
-        floor=0.115,
-        wheel=0.175,
-        side_glass_to=-0.44,
-        style=1,
-        bulge=(0.045, 0.012),
-    ),
-    "pickup": Body(
-        upper=(
-            (0.492, 0.545, 0.565, 0.575, 0.582, 0.62, 0.30),
-            (0.380, 0.605, 0.628, 0.638, 0.645, 0.76, 0.50),
-            (0.235, 0.640, 0.652, 0.660, 0.672, 0.87, 0.79),
-            (0.100, 0.650, 0.915, 0.955, 0.975, 0.76, 0.66),
-            (0.020, 0.652, 0.930, 0.975, 1.000, 0.75, 0.66),
-            (-0.120, 0.655, 0.910, 0.955, 0.975, 0.75, 0.66),
-            (-0.152, 0.655, 0.665, 0.670, 0.680, 0.86, 0.78),
-            (-0.160, 0.655, 0.655, 0.400, 0.400, 0.87, 0.86),
-            (-0.470, 0.650, 0.650, 0.400, 0.400, 0.87, 0.86),
-            (-0.474, 0.650, 0.650, 0.650, 0.650, 0.80, 0.50),
-            (-0.492, 0.645, 0.645, 0.645, 0.645, 0.62, 0.30),
-        ),
-        cowl=0.235,
-        roof_front=0.100,
-        roof_rear=-0.120,
-        deck=-0.152,
-        pillars=((0.020, 0.004),),
-        floor=0.17,
-        wheel=0.215,
-        side_glass_to=-0.115,
-        style=1,
-        bulge=(0.04, 0.008),
-    ),
-}
-
-# Cells of the ends: P paint, B black plastic, G grille, L headlamp, T tail lamp, N number plate,
-# C chrome; from the middle outwards, rows from below.
-FRONTS = (
-    ("BBB", "GGB", "NPP", "PPP", "GGL", "PPP"),
-    ("BBB", "GGP", "NBP", "GGP", "GGL", "PPP"),
-    ("BBB", "GPB", "NPP", "CCP", "GGL", "PPP"),
-    ("PPP", "GGG", "NPP", "PPP", "CCL", "PPP"),
-)
-REARS = (
-    ("BBB", "PPP", "NPP", "PPT", "PPT", "PPP"),
-    ("BBB", "PPP", "NPP", "PPP", "TTT", "PPP"),
-    ("BBB", "BBB", "PPP", "NPT", "PPT", "PPP"),
-    ("BBB", "PPP", "NPP", "CCT", "PPT", "PPP"),
-)
-VAN_REARS = (("BBB", "PPP", "NPT", "PPT", "PPT", "PPT"),)
-_FRONT_ROWS = (0.0, 0.14, 0.33, 0.51, 0.62, 0.90, 1.0)
-_REAR_ROWS = (0.0, 0.16, 0.40, 0.585, 0.75, 0.92, 1.0)
-_COLUMNS = (0.0, 0.30, 0.62, 1.0)
 
 
 def car(
@@ -281,9 +105,10 @@ def _stations(shape: Body, length: float, arch: float, detail: int) -> list[floa
             | {row[0] for row in shape.upper[6:]},
             reverse=True,
         )
-    offsets = (-1.0, -0.72, 0.0, 0.72, 1.0) if detail == NEAR else (-1.0, -0.55, 0.55, 1.0)
-    fixed = sorted(at | {edge for pillar in shape.pillars for edge in pillar})
+    offsets = (-1.0, -0.72, 0.0, 0.72, 1.0) if detail == NEAR else (-1.0, -0.6, 0.6, 1.0)
+    fixed = sorted(at)
     if detail == NEAR:
+        fixed += [edge for pillar in shape.pillars for edge in pillar]
         fixed.append(shape.cowl + 0.018)
     arches = [a + o * arch / length for a in (FRONT_AXLE, REAR_AXLE) for o in offsets]
     # Rings nearer to each other than 8 mm would make slivers.
@@ -344,6 +169,10 @@ def _end_x(
     return (0.5 - back - bulge * (y / half) ** 2) * size[0]
 
 
+_POINTS = ([0, 1, 2, 3, 4, 5, 6, 7], [0, 2, 3, 4, 5, 6, 7], [0, 2, 3, 4, 5, 7])
+"""Of the half ring, by detail."""
+
+
 def _skin(
     body: str,
     shape: Body,
@@ -357,18 +186,19 @@ def _skin(
 ) -> Mesh:
     rings, share = _rings(shape, size, detail)
     count = len(rings)
-    front, rear = rings[:-1], rings[1:]
+    kept = _POINTS[detail]
+    front, rear = rings[:-1, kept], rings[1:, kept]
     cells = np.stack([front[:, :-1], rear[:, :-1], rear[:, 1:], front[:, 1:]], axis=2)
     code = _codes(body, shape, share, dice)
     if livery is not None:
         code[2:-2, 3] = "S"
     halves = [cells.reshape(-1, 4, 3)]
-    codes = [np.asarray(code).reshape(-1)]
+    codes = [code[:, [point - 1 for point in kept[1:]]].reshape(-1)]
     fronts = FRONTS[dice.between(0, len(FRONTS) - 1)]
     rears = dice.pick(VAN_REARS if body == "van" else REARS)
     for row, sign, grid, rows, bulge in (
-        (0, 1, fronts, _FRONT_ROWS, shape.bulge[0]),
-        (count - 1, -1, rears, _REAR_ROWS, shape.bulge[1]),
+        (0, 1, fronts, FRONT_ROWS, shape.bulge[0]),
+        (count - 1, -1, rears, REAR_ROWS, shape.bulge[1]),
     ):
         squares, names = _end(rings[row], sign, grid, rows, size, bulge, detail)
         halves.append(squares)
@@ -418,11 +248,15 @@ def _end(
     detail: int,
 ) -> tuple[Float[np.ndarray, "cell 4 3"], np.ndarray]:
     """Left half of nose or tail: cells and their letters."""
-    columns = _COLUMNS
+    columns = COLUMNS
+    if detail != NEAR:
+        # Bumper, plate's row, lamps' rows.
+        keep = ((0, 1, 2, 3, 4, 5, 6), (0, 2, 3, 4, 5, 6), (0, 3, 5, 6))[detail]
+        grid = ("PPP", grid[4], "PPP") if detail == FAR else grid[1:]
+        rows = tuple(rows[k] for k in keep)
     if detail == FAR:
-        keep = [0, 3, 4, 5] if sign > 0 else [0, 3, 4, 5]
-        rows = (*(rows[k] for k in keep[:-1]), rows[5], rows[6])
-        grid = ("PPP", grid[3], grid[4], grid[5])
+        columns = (0.0, 0.62, 1.0)
+        grid = tuple(row[0] + row[2] for row in grid)
     low, high, half = ring[2], ring[4], ring[3, 1]
     side = ring[2:5]
     share = np.array(columns)
@@ -436,8 +270,10 @@ def _end(
         points[i, -1, 0] = np.interp(z[-1], side[:, 2], side[:, 0])
     points[1 + np.argmin(np.abs(points[1:-1, -1, 2] - side[1, 2])), -1] = side[1]
     points[0] = ring[0] + (ring[1] - ring[0]) * (share / 0.62)[:, None]
+    if detail != NEAR:
+        points[0] = ring[0] + (ring[2] - ring[0]) * share[:, None]
     points[0, -1] = ring[2]
-    points[-1] = ring[[7, 6, 5, 4]]
+    points[-1] = ring[[7, 6, 5, 4] if detail != FAR else [7, 5, 4]]
     a, b = points[:-1, :-1], points[:-1, 1:]
     c, d = points[1:, 1:], points[1:, :-1]
     square = np.stack([a, b, c, d] if sign > 0 else [b, a, d, c], axis=2)

@@ -30,8 +30,13 @@ _PAINTS: tuple[tuple[int, tuple[tuple[int, int, int], ...]], ...] = (
 """Shares in % of colours [sRGB] of cars as registered in Europe."""
 
 
+_BRIGHTEST = 0.59
+"""Brighter surfaces burn out in the sun."""
+
+
 def tint_of(red: int, green: int, blue: int) -> Tint:
-    r, g, b = (float(v) for v in linear(red, green, blue))
+    """Linear light of an sRGB colour 0-255."""
+    r, g, b = (min(float(v), _BRIGHTEST) for v in linear(red, green, blue))
     return r, g, b
 
 
@@ -58,10 +63,12 @@ def _unit_wheel(sides: int, closed: bool, spokes: bool, cls: int) -> Mesh:
         return np.stack([-around[:, 0] * radius, np.full(sides, y), around[:, 1] * radius], axis=-1)
 
     tyre = Finish(materials.RUBBER, (0.018, 0.018, 0.019), cls)
+    if sides < 8:
+        return loft(np.stack([ring(1.0, 0.0), ring(1.0, 1.0)]), tyre, caps=(False, True))
     rubber = loft(
         np.stack([ring(0.98, 0.0), ring(1.0, 0.82), ring(0.66, 1.0)]), tyre, caps=(closed, False)
     )
-    rim = Finish(materials.METAL, (0.33, 0.33, 0.34), cls, (0.5,))
+    rim = Finish(materials.METAL, (0.33, 0.33, 0.34) if spokes else (0.2, 0.2, 0.205), cls, (0.5,))
     hub = loft(np.stack([ring(0.66, 1.0), ring(0.0, 0.86)]), rim, smooth=False, caps=(False, False))
     if spokes:
         gap = np.arange(len(hub)) % 2 == 1
@@ -76,7 +83,7 @@ def wheel(
 ) -> Mesh:
     """A wheel on the ground (or with its middle at z); the rim faces ``outer_y``'s side."""
     sides = (14, 8, 6)[detail]
-    unit = _unit_wheel(sides, detail == NEAR, detail == NEAR, cls)
+    unit = _unit_wheel(sides, detail != FAR, detail == NEAR, cls)
     width = abs(outer_y - inner_y)
     one = scaled(unit, (radius, width, radius), (0.0, abs(inner_y), radius if z < 0 else z))
     one = replace(one, corners=one.corners + (x, 0.0, 0.0))

@@ -54,7 +54,8 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
     track_end, track_high = rear + 0.56 * length, 0.26 * height
     ring = [(rear + 0.16 * track_high, 0.4 * track_high), (rear + 0.5 * track_high, 0.0),
             (track_end - 0.5 * track_high, 0.0), (track_end, 0.5 * track_high),
-            (track_end - 0.3 * track_high, track_high), (rear + 0.4 * track_high, track_high)]  # fmt: skip
+            (track_end - 0.3 * track_high, track_high),
+            (rear + 0.4 * track_high, track_high)]  # fmt: skip
     track = replace_y(slab(ring, half * 0.16, rubber), half * 0.84)
     parts = [both_sides(track)]
     mid = (rear + track_end) / 2
@@ -65,7 +66,7 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
             dark,
         )
     )
-    parts.append(cylinder(half * 0.5, track_high * 0.9, track_high * 1.12, 12, dark, at=(mid, 0)))
+    parts.append(cylinder(half * 0.5, track_high * 0.9, track_high * 1.12, 12, dark, at=(mid, 0.0)))
     if detail != FAR:
         hub = Finish(materials.METAL, (0.2, 0.19, 0.17), cls, (0.1,))
         for x in np.linspace(rear + 0.7 * track_high, track_end - 0.7 * track_high, 4):
@@ -129,8 +130,9 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
         paint,
     )
     bucket = slab(
-        [(stick_end[0] - 0.09 * length, 0.02), (stick_end[0] + 0.02 * length, 0.0), (length / 2, 0.08 * height),
-         (length / 2 - 0.03 * length, 0.20 * height), (stick_end[0] - 0.04 * length, 0.19 * height)],
+        [(stick_end[0] - 0.09 * length, 0.02), (stick_end[0] + 0.02 * length, 0.0),
+         (length / 2, 0.08 * height), (length / 2 - 0.03 * length, 0.20 * height),
+         (stick_end[0] - 0.04 * length, 0.19 * height)],
         half * 0.30, dark,
     )  # fmt: skip
     for mesh in (painted(boom, tint, style), painted(stick, tint, style), bucket):
