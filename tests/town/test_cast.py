@@ -8,6 +8,7 @@ from tests.town.toy import toy_world
 from roadloom.town.cast import kernels
 from roadloom.town.cast.caster import caster_of
 from roadloom.town.tracks import FIRST_S, LAST_S, poses_at
+from roadloom.town.world import build_world
 
 TIMES = (-0.4, 0.05, 1.2345, 3.3, 9.87)
 
@@ -45,6 +46,20 @@ def test_equals_the_slow_twin(world):
         both = same & np.isfinite(distance)
         np.testing.assert_allclose(hits.distance[both], distance[both], rtol=0, atol=1e-9)
         assert (hits.actor >= 0).sum() > 200
+
+
+def test_equals_the_slow_twin_in_a_drawn_town():
+    """Real meshes: thin leaves, long triangles, walkers in mid-step."""
+    drawn, time_s = build_world("val", 0), 6.07
+    origins, directions = rays_around(drawn, time_s, 400, 11)
+    hits = caster_of(drawn).cast(origins, directions, time_s)
+    distance, triangle, actor = cast_reference(drawn, origins, directions, time_s)
+    hit = np.isfinite(distance)
+    np.testing.assert_array_equal(hit, np.isfinite(hits.distance))
+    apart = np.abs(distance[hit] - hits.distance[hit])
+    assert (apart < 1e-6).mean() > 0.99 and (apart < 1e-3).mean() > 0.995
+    assert ((triangle == hits.triangle) & (actor == hits.actor)).mean() > 0.99
+    assert (hits.actor >= 0).sum() > 20
 
 
 def test_every_ray_has_its_own_time(world):

@@ -135,8 +135,10 @@ class Caster:
         direction: Float[np.ndarray, "3"] | Float[np.ndarray, "ray 3"],
         time_s: Float[np.ndarray, " ray"] | float,
         far_m: Float[np.ndarray, " ray"] | float = np.inf,
+        *,
+        ego: bool = True,
     ) -> Bool[np.ndarray, " ray"]:
-        """Whether anything lies on a ray nearer than ``far_m``; the ego's body counts too."""
+        """Whether anything lies on a ray nearer than ``far_m``; the ego's body too, if ``ego``."""
         rays = _rays(origins, direction, time_s)
         count = len(rays.origins)
         limit = np.empty(count, np.float32)
@@ -144,8 +146,10 @@ class Caster:
         directions = np.broadcast_to(rays.directions.astype(np.float32), (count, 3))
         done = _any(self._standing, rays.origins.astype(np.float32), directions, limit)
         limit[done] = -1
-        ego, room = _Mover(NOTHING, 0, self._ego_body(), -np.inf, np.inf), _room(count)
-        for mover in (*self._movers(rays), ego):
+        movers, room = self._movers(rays), _room(count)
+        if ego:
+            movers = [*movers, _Mover(NOTHING, 0, self._ego_body(), -np.inf, np.inf)]
+        for mover in movers:
             who = mover.actor
             track = self.world.tracks[who] if who >= 0 else self.world.ego_track.pose
             rows, *local = _picked(rays, track, mover, limit, room)

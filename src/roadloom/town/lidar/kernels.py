@@ -65,7 +65,7 @@ def light(table, material, tint, style, on_paint, wet, cosine):
     weight = table[material, 4]
     if weight > 0:
         bright = 0.2126 * tint[0] + 0.7152 * tint[1] + 0.0722 * tint[2]
-        matt *= 1 - weight + weight * min(TINT_GAIN * bright + 0.05, 2.5)
+        matt *= 1 - weight + weight * min(TINT_GAIN * bright + 0.12, 2.5)
     if on_paint:
         matt, retro = PAINT_MATT, PAINT_RETRO
     if material == CLOTH:
