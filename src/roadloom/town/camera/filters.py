@@ -91,42 +91,6 @@ def disc(x, y, radius, width):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def glyphs(x, y, height, seed, width):
-    """Share of ink of a line of made-up letters: ``y`` from 0 to ``height``, any ``x``.
-
-    Letters are strokes on a grid of 4 x 5, two of the rows or columns always drawn, so that they
-    read as writing and say nothing.
-    """
-    if width > height * 0.8:
-        return 0.42 * band(y, 0.0, height, width)
-    pitch = height * 0.78
-    letter = int(math.floor(x / pitch))
-    if hash01(letter, 1, seed) < 0.14:
-        return 0.0
-    u, v = (x - letter * pitch) / (height * 0.6), y / height
-    w = width / height
-    kind = int(hash01(letter, 2, seed) * 12.0)
-    s = 0.2
-    ink = 0.0
-    if kind != 7 and kind != 10:
-        ink = max(ink, band(u, 0.0, s * 1.25, w) * band(v, 0.0, 1.0, w))
-    if kind in (0, 3, 5, 8):
-        ink = max(ink, band(u, 1 - s * 1.25, 1.0, w) * band(v, 0.0, 1.0, w))
-    if kind in (0, 1, 2, 4, 7, 8, 10):
-        ink = max(ink, band(u, 0.0, 1.0, w) * band(v, 1 - s, 1.0, w))
-    if kind in (1, 2, 3, 5, 9, 11):
-        ink = max(ink, band(u, 0.0, 0.95, w) * band(v, 0.42, 0.42 + s, w))
-    if kind in (1, 6, 8, 9, 10):
-        ink = max(ink, band(u, 0.0, 1.0, w) * band(v, 0.0, s, w))
-    if kind in (7, 10):
-        ink = max(ink, band(u - (v - 0.5) * 0.5 * (kind - 8.5), 0.38, 0.62, w) * band(v, 0, 1, w))
-    if kind in (2, 9, 11):
-        ink = max(ink, band(u, 1 - s * 1.25, 1.0, w) * band(v, 0.0 if kind == 9 else 0.5, 0.95, w))
-    return ink
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
 def digit(x, y, number, width):
     """Share of ink of a seven-segment digit in 0 <= x <= 0.6, 0 <= y <= 1."""
     lit = (0x3F, 0x06, 0x5B, 0x4F, 0x66, 0x6D, 0x7D, 0x07, 0x7F, 0x6F)[number % 10]
@@ -147,3 +111,39 @@ def digit(x, y, number, width):
     if lit & 64:
         ink = max(ink, band(x, 0.0, 0.6, width) * band(y, 0.5 - s / 2, 0.5 + s / 2, width))
     return ink
+
+
+FONT = (
+    0x69F99, 0xE9E9E, 0x69896, 0xE999E, 0xF8E8F, 0xF8E88, 0x698B6, 0x99F99, 0xE444E, 0x1119E,
+    0x9ACA9, 0x8888F, 0x9FF99, 0x9DB99, 0x69996, 0xE9E88, 0x6996B, 0xE9EA9, 0x7861E, 0xF4444,
+    0x99996, 0x99966, 0x99FF9, 0x96669, 0x99622, 0xF248F,
+)  # fmt: skip
+"""A to Z as 5 rows of 4 dots, the highest bit at the upper left."""
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def glyphs(x, y, height, seed, width):
+    """Share of ink of a line of words that say nothing: ``y`` from 0 to ``height``, any ``x``."""
+    if width > height * 0.5:
+        return 0.42 * band(y, 0.0, height, width)
+    dot = height * 0.2
+    pitch = height
+    first = int(math.floor((x - width * 0.5) / pitch))
+    last = int(math.floor((x + width * 0.5) / pitch))
+    ink = 0.0
+    for place in range(first, last + 1):
+        word = hash01(place // 7, 3, seed)
+        if hash01(place, 1, seed) < 0.12 or word < 0.15:
+            continue
+        bits = FONT[int(hash01(place, 2, seed) * 26.0)]
+        left = place * pitch
+        for row in range(5):
+            down = band(y, (4 - row) * dot, (5 - row) * dot, width)
+            if down <= 0:
+                continue
+            for column in range(4):
+                if (bits >> (19 - row * 4 - column)) & 1:
+                    a = left + column * dot
+                    ink += down * band(x, a, a + dot, width)
+    return min(1.0, ink)

@@ -83,7 +83,7 @@ def mirror_rays(material, points, skin, triangle, distance, directions, column, 
             continue
         if ground:
             # Wet asphalt is rough where no water stands: the mirror image is drawn out.
-            rough = 0.07 * (1 - s[WATER]) + 0.004
+            rough = 0.032 * (1 - s[WATER]) + 0.003
             spin = 52.9829189 * ((0.06711056 * column[k] + 0.00583715 * line[k]) % 1.0) % 1.0
             up = (spin + 0.618034 * part[k]) % 1.0 - 0.35
             aside = hash01(column[k], line[k], part[k]) - 0.5

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int64
+from numba import njit
 
 from roadloom.geometry.pose import Pose
 from roadloom.sensors.rig import MountedCamera
@@ -54,17 +55,27 @@ class Frame:
         self, pixel: Int64[np.ndarray, " ray"], directions: Float[np.ndarray, "ray 3"]
     ) -> Rays:
         """Rays in the town of directions in the camera's frame; pixels are counted row by row."""
-        pose = self.town_from_camera
-        if len(self.time_s) == 1:
-            origins = np.tile(pose.translation[0], (len(pixel), 1))
-            turned = directions @ pose.rotation[0].T
-            return Rays(origins, turned, float(self.time_s[0]), np.zeros(len(pixel), np.int64))
-        moment = pixel // self.width
-        turned = np.einsum("rij,rj->ri", pose.rotation[moment], directions)
-        return Rays(pose.translation[moment], turned, self.time_s[moment], moment)
+        pose, many = self.town_from_camera, len(self.time_s) > 1
+        moment = pixel // self.width if many else np.zeros(len(pixel), np.int64)
+        origins, turned = np.empty((len(pixel), 3)), np.empty((len(pixel), 3))
+        _turn(pose.rotation, pose.translation, moment, directions, origins, turned)
+        time_s = self.time_s[moment] if many else float(self.time_s[0])
+        return Rays(origins, turned, time_s, moment)
 
     def tiles(self, size: int) -> Iterator[slice]:
         """Pixels in pieces of about a size."""
         count = self.width * self.height
         for first in range(0, count, size):
             yield slice(first, min(first + size, count))
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _turn(rotation, translation, moment, directions, origins, turned):
+    """A matrix product would do, were it not handed to a library with threads of its own."""
+    for k in range(len(moment)):
+        m = moment[k]
+        x, y, z = directions[k, 0], directions[k, 1], directions[k, 2]
+        for i in range(3):
+            origins[k, i] = translation[m, i]
+            turned[k, i] = rotation[m, i, 0] * x + rotation[m, i, 1] * y + rotation[m, i, 2] * z

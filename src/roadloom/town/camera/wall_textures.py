@@ -404,16 +404,21 @@ def _shopfront(row, dusk, p, skin, k):
                 glass *= 1 - band(by, top - 0.62, top - 0.57, wv)
             glass = min(max(glass, 0.0), inner)
             r, g, b = mix(r, g, b, fr * 0.8, fg * 0.8, fb * 0.8, inner)
-            lit = 0.9 if dusk > 0 and hash01(seed, 5, 5) < 0.8 else (0.0 if dusk > 0 else 0.26)
+            lit = 0.9 if dusk > 0 and hash01(seed, 5, 5) < 0.8 else (0.0 if dusk > 0 else 0.13)
             rr, rg, rb = room(bx, by, p[SU], p[SV], bay * 1.6, high, 4.2, lit, hash01(column, seed, 6), wu)
             # Goods in the window, shelves behind them.
             gx, gy = bx + p[SU] * 0.4, by + p[SV] * 0.4
-            i = int(math.floor(gx / 0.36))
-            tall = 0.35 + 1.05 * hash01(i, column, seed + 7)
-            goods = 0.0 if is_door else ramp(low + tall - gy, 0.0, 0.03) * (hash01(i, column, seed + 8) < 0.62)
-            h1, h2 = hash01(i, int(math.floor(gy / 0.28)), seed + 9), hash01(i, 7, seed + 10)
-            lum = (0.05 + 0.17 * h1) * (0.5 + 0.5 * sunny) * (0.4 if dusk > 0 else 1.0) + 0.5 * lit * h1
-            rr, rg, rb = mix(rr, rg, rb, lum * (0.7 + 0.6 * h2), lum * 0.9, lum * (1.3 - 0.6 * h2), 0.85 * goods)
+            i = int(math.floor(gx / 0.31))
+            tall = 0.25 + 1.0 * hash01(i, column, seed + 7) ** 2
+            shape = gx / 0.31 - i
+            goods = ramp(low + tall - gy, 0.0, 0.03) * (hash01(i, column, seed + 8) < 0.55)
+            goods *= 0.0 if is_door else band(shape, 0.08, 0.92, max(wu / 0.31, 0.02))
+            h1, h2 = hash01(i, int(math.floor(gy / 0.21)), seed + 9), hash01(i, 7, seed + 10)
+            lum = 0.02 + 0.10 * h1 * h1 + 0.07 * sunny * h1
+            lum = lum * (0.35 if dusk > 0 else 1.0) + 0.38 * lit * h1
+            rr, rg, rb = mix(
+                rr, rg, rb, lum * (0.75 + 0.6 * h2), lum * 0.9, lum * (1.25 - 0.75 * h2), goods
+            )
             # A poster or lettering on the pane.
             if hash01(column, seed, 11) < 0.4:
                 ink = glyphs(bx + bay * 0.3, by - top + 0.5, 0.16, seed + column, w) * _open(bx, bay * 0.32, wu)
