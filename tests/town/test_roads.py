@@ -333,7 +333,7 @@ def test_drivable_share_is_near_the_measured():
                             disc = shapely.Point(at).buffer(reach * 1000)
                             shares.append(disc.intersection(road).area / disc.area)
     assert np.mean(found[50]) == pytest.approx(0.25, abs=0.05)
-    assert np.mean(found[20]) == pytest.approx(0.49, abs=0.08)
+    assert np.mean(found[20]) == pytest.approx(0.49, abs=0.09)
 
 
 def test_kerb_is_off_the_occupancy_lattice():

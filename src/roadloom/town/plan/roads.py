@@ -27,7 +27,6 @@ from roadloom.town.plan.roads_streets import STOP_LINE, End, Span, StreetShape, 
 from roadloom.town.plan.roads_walks import crossings_of, draw_walks, join_blocks
 from roadloom.town.plan.types import RoadNet, Signal
 
-
 TIGHTEST = 68_000
 """Smallest radius of a street's axis [mm]."""
 STRENGTHS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)

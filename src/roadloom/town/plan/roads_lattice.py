@@ -160,7 +160,7 @@ def _main(dice: Dice) -> Profile:
     return Profile(
         kind="main",
         lanes=lanes,
-        lane=dice.between(3_150, 3_400, 50) if lanes == 2 else dice.between(3_350, 3_900, 50),
+        lane=dice.between(3_200, 3_600, 50) if lanes == 2 else dice.between(3_600, 4_400, 50),
         bike=1_600 if kind == 2 else 0,
         median=median,
         parking=(0, 0) if lanes == 2 else (2_250, 2_250),

@@ -19,7 +19,7 @@ STOP_SETBACK = 1_000
 STOP_LINE = 400
 SAG = 20
 """How far the ground's outlines may cut across a bend."""
-FAR, FAR_SAG = 230_000, 60
+FAR, FAR_SAG = 230_000, 36
 """The same for streets that lie farther out than this from the middle."""
 Span = tuple[int, int]
 
