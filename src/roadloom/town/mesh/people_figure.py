@@ -75,7 +75,8 @@ def figure(stance: Stance, look: Look, k: float, detail: int, cls: int) -> Mesh:
             )
         )
     parts.append(_torso(stance, look, k, detail, forward, cloth))
-    parts += _arms(stance, look, k, sides, axis, forward, cloth, skin, detail)
+    sleeves = Finish(materials.CLOTH, look.sleeves or look.top, cls)
+    parts += _arms(stance, look, k, sides, axis, forward, sleeves, skin, detail)
     parts += _head(stance, look, k, detail, skin, cls)
     if look.lower in ("skirt", "coat"):
         parts.append(_skirt(stance, look, k, detail, trousers if look.lower == "skirt" else cloth))
@@ -122,6 +123,8 @@ def _legs(
         knee = chain(hip, ankle, THIGH * k, SHANK * k, np.array([1.0, 0.12 * hand, 0.05]))
         thick = k * look.slim
         calf = knee + (ankle - knee) * 0.35
+        line: list[np.ndarray]
+        radii: tuple[float, ...]
         if look.lower == "shorts":
             low = hip + (knee - hip) * 0.75
             parts.append(tube([hip, low], (0.088 * thick, 0.076 * thick), sides, trousers))
@@ -266,8 +269,8 @@ def _skirt(stance: Stance, look: Look, k: float, detail: int, finish: Finish) ->
     middle_x, reach = spread.mean(), (spread.max() - spread.min()) / 2
     rings = []
     for z, depth, width, x in (
-        (pelvis[2] - low * k, 0.110 * k * look.slim + reach, 0.200 * k * look.slim, middle_x),
-        (pelvis[2] - 0.02 * k, 0.132 * k * look.slim, 0.185 * k * look.slim, pelvis[0]),
+        (pelvis[2] - low * k, 0.140 * k * look.slim + reach, 0.200 * k * look.slim, middle_x),
+        (pelvis[2] - 0.02 * k, 0.142 * k * look.slim, 0.185 * k * look.slim, pelvis[0]),
         (pelvis[2] + 0.16 * k, 0.112 * k * look.slim, 0.162 * k * look.slim,
          pelvis[0] + (stance.neck[0] - pelvis[0]) * 0.3),
     ):  # fmt: skip

@@ -27,6 +27,8 @@ class Look(NamedTuple):
     slim: float
     head: float = 1.0
     """Size of the head; children's is larger."""
+    sleeves: Tint | None = None
+    """As the top unless given."""
 
 
 _SKIN = ((224, 182, 154), (206, 156, 124), (176, 122, 88), (128, 82, 56), (84, 54, 38))
@@ -53,9 +55,10 @@ def look_of(seed: int, *, child: bool = False) -> Look:
         lower = "shorts"
     hat = dice.pick(("cap", "beanie")) if dice.percent(14) else ""
     bag = dice.pick(("backpack", "side")) if dice.percent(38) else ""
+    skin = dice.between(0, len(_SKIN) - 1)
     return Look(
-        skin=tint_of(*dice.pick(_SKIN)),
-        hair=tint_of(*dice.pick(_HAIR)),
+        skin=tint_of(*_SKIN[skin]),
+        hair=tint_of(*dice.pick(_HAIR[: 2 if skin > 2 else 4 if child else 6])),
         top=tint_of(*dice.pick(_TOPS)),
         legs=tint_of(*dice.pick(_LEGS)),
         shoes=tint_of(*dice.pick(_SHOES)),
@@ -78,7 +81,7 @@ def worker_look(seed: int) -> Look:
         top=vest, legs=tint_of(*dice.pick(((40, 48, 66), (34, 34, 36), (92, 84, 66)))),
         shoes=tint_of(58, 42, 30), lower="trousers", long_hair=False, hat="helmet", bag="",
         hat_tint=dice.pick((tint_of(206, 206, 200), tint_of(214, 168, 36), tint_of(40, 88, 150))),
-        vest=True,
+        vest=True, sleeves=dice.pick((vest, tint_of(44, 52, 70), tint_of(70, 70, 72))),
     )  # fmt: skip
 
 

@@ -184,9 +184,9 @@ def scooter(size: Size, seed: int, detail: int, cls: int, phase: int) -> Mesh:
     head = np.array([front - 0.16 * k, 0.0, 1.06 * k])
     steel = tint_of(120, 122, 124)
     stem = plain(cls, Dice(seed, 86).pick((BLACK, steel, tint_of(40, 120, 70))), 0.3)
-    line = [(front, 0, radius), (front - 0.06 * k, 0, 0.3 * k), head]
+    line = np.array([(front, 0, radius), (front - 0.06 * k, 0, 0.3 * k), head])
     parts.append(tube(line, (0.025 * k, 0.025 * k, 0.02 * k), 6 - detail, stem))
-    line = [(front - 0.06 * k, 0, 0.22 * k), (front - 2 * radius, 0, 0.15 * k)]
+    line = np.array([(front - 0.06 * k, 0, 0.22 * k), (front - 2 * radius, 0, 0.15 * k)])
     parts.append(tube(line, (0.03 * k, 0.03 * k), 5 - detail, stem))
     bar = np.array([0.016 * k, half, 0.016 * k])
     parts.append(box(head - bar, head + bar, dark))

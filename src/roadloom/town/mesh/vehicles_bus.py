@@ -50,10 +50,8 @@ def bus(size: Size, seed: int, detail: int, cls: int) -> Mesh:
     parts = [painted(skin, tint, style)]
     pane = glass(cls, 0.65)
     y = half + _GAP
-    windows = [(rear + 0.5, front - 0.4)]
-    for a, b in windows:
-        ring = [(a, belt), (b, belt), (b, upper - 0.05), (a, upper - 0.05)]
-        parts.append(side_panel(ring, y, pane))
+    a, b, top = rear + 0.5, front - 0.4, upper - 0.05
+    parts.append(side_panel([(a, belt), (b, belt), (b, top), (a, top)], y, pane))
     axles = (front - 0.225 * length, rear + 0.27 * length)
     for x in axles:
         for side in (1, -1):
@@ -97,8 +95,8 @@ def _bus_details(
         for i in range(1, bays):
             x = rear + 0.5 + (length - 0.9) * i / bays
             z0, z1 = belt, upper - 0.05
-            ring = [(x - 0.04, z0), (x + 0.04, z0), (x + 0.04, z1), (x - 0.04, z1)]
-            parts.append(side_panel(ring, half + 1.6 * _GAP, frame))
+            post = [(x - 0.04, z0), (x + 0.04, z0), (x + 0.04, z1), (x - 0.04, z1)]
+            parts.append(side_panel(post, half + 1.7 * _GAP, frame))
     unit = plain(cls, (0.4, 0.4, 0.4))
     box_low = (rear + 0.25 * length, -half * 0.6, height - 0.03)
     parts.append(

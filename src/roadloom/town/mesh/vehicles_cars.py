@@ -248,7 +248,7 @@ def _end(
     detail: int,
 ) -> tuple[Float[np.ndarray, "cell 4 3"], np.ndarray]:
     """Left half of nose or tail: cells and their letters."""
-    columns = COLUMNS
+    columns: tuple[float, ...] = COLUMNS
     if detail != NEAR:
         # Bumper, plate's row, lamps' rows.
         keep = ((0, 1, 2, 3, 4, 5, 6), (0, 2, 3, 4, 5, 6), (0, 3, 5, 6))[detail]
@@ -283,7 +283,7 @@ def _end(
 _LOOK = {
     "B": (materials.PLAIN, BLACK, (0.1, 0.08)),
     "G": (materials.PLAIN, (0.008, 0.008, 0.009), (0.3, 0.15)),
-    "C": (materials.METAL, (0.45, 0.45, 0.46), (0.9,)),
+    "C": (materials.METAL, (0.22, 0.22, 0.225), (0.9,)),
     "W": (materials.GLASS, (0.02, 0.024, 0.026), (0.75,)),
     "L": (materials.HEADLAMP, (0.5, 0.52, 0.55), (0.0,)),
     "T": (materials.TAILLAMP, (0.33, 0.012, 0.012), (0.0,)),
