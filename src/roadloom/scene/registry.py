@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from roadloom.sensors.rig import Rig
 
 KINDS = {
+    "town-v1": "roadloom.town.source:TownSource",
     "town-v0": "roadloom.street0.source:TownSource",
     "nuscenes": "roadloom.scene.readers.nuscenes:NuScenesSource",
     "av2": "roadloom.scene.readers.av2:Av2Source",

@@ -41,7 +41,18 @@ from roadloom.town.tracks import (
     track_of,
 )
 
-NEAR_M, MIDDLE_M = 40.0, 120.0
+REACH_M = {
+    "building": (40.0, 120.0),
+    "plant": (28.0, 80.0),
+    "furniture": (30.0, 80.0),
+    "vehicle": (30.0, 80.0),
+    "two_wheeler": (20.0, 50.0),
+    "person": (20.0, 50.0),
+}
+"""Up to which distance from the ego [m] each family is shown in full, and up to which at middling
+detail. One choice for the whole clip, so that every sensor sees the same triangles."""
+PHASE_STEP = {NEAR: 1, MIDDLE: 2, FAR: PHASES}
+"""Who is far away is shown in fewer phases of the walk."""
 BOX_FLOOR_M = 0.003
 
 
@@ -171,9 +182,18 @@ class World:
         """Places on the ego's way, twice a second."""
         return self.ego_track.pose[::50, :2]
 
-    def _detail(self, at: Float[np.ndarray, "place 2"]) -> int:
-        apart = np.sqrt(((at[:, None] - self.ego_path_m) ** 2).sum(axis=-1)).min()
-        return NEAR if apart < NEAR_M else MIDDLE if apart < MIDDLE_M else FAR
+    @cached_property
+    def _details(self) -> list[int]:
+        """Of each thing: by the least distance to the ego's way; of movers, at the same time."""
+        at = np.array([t.at for t in self.plan.things], np.float64).reshape(-1, 1, 2) / 1000
+        still = np.sqrt(((at - self.ego_path_m) ** 2).sum(axis=-1)).min(axis=1)
+        gap = self.tracks[:, ::10, :2] - self.ego_track.pose[::10, :2]
+        moving = np.sqrt((gap**2).sum(axis=-1)).min(axis=1)
+        details = []
+        for thing, apart in zip(self.things, (*still, *moving), strict=True):
+            near, middle = REACH_M[KINDS[thing.kind].family]
+            details.append(NEAR if apart < near else MIDDLE if apart < middle else FAR)
+        return details
 
     @cached_property
     def standing_mesh(self) -> Mesh:
@@ -182,8 +202,7 @@ class World:
 
         meshes = [ground_mesh(self.plan)]
         for row, thing in enumerate(self.plan.things):
-            near = np.array([thing.at], np.float64) / 1000
-            mesh = build_thing(thing, self._detail(near))
+            mesh = build_thing(thing, self._details[row])
             meshes.append(mesh.moved(self.town_from_standing[row]).owned_by(row))
         return join(meshes)
 
@@ -207,11 +226,10 @@ class World:
         which: list[tuple[int, ...]] = []
         for row, actor in enumerate(self.plan.actors):
             size = tuple(mm / 1000 for mm in actor.size)
-            detail = self._detail(self.tracks[row, ::50, :2])
-            phases = range(PHASES) if _cycle_m(actor) else (None,)
+            detail = self._details[self.standing + row]
             rows = []
-            for phase in phases:
-                shape = () if phase is None else (phase,)
+            for phase in range(0, PHASES, PHASE_STEP[detail]) if _cycle_m(actor) else (-1,):
+                shape = () if phase < 0 else (phase,)
                 mesh = build_kind(actor.kind, size, actor.seed, detail, shape)
                 rows.append(len(meshes))
                 meshes.append(mesh.owned_by(self.standing + row))
@@ -236,10 +254,8 @@ class World:
             meshes, cycle = self._library[1][row], _cycle_m(actor)
             begin, tick = -np.inf, first_tick
             while True:
-                mesh = meshes[self._phase(row, tick, cycle)] if cycle else meshes[0]
-                while tick < last_tick and (
-                    not cycle or meshes[self._phase(row, tick + 1, cycle)] == mesh
-                ):
+                mesh = meshes[self._phase(row, tick, cycle)]
+                while tick < last_tick and meshes[self._phase(row, tick + 1, cycle)] == mesh:
                     tick += 1
                 end = np.inf if tick >= last_tick else (tick + 1) * TICK_S
                 found.append(Instance(row, int(spans[mesh]), int(spans[mesh + 1]), begin, end))
@@ -249,10 +265,13 @@ class World:
         return found
 
     def _phase(self, actor: int, tick: int, cycle_m: float) -> int:
-        """Of the walk; it changes at ticks only."""
+        """Which of its meshes: by the phase of the walk, which changes at ticks only."""
+        count = len(self._library[1][actor])
+        if count == 1:
+            return 0
         step = int(min(max((tick * TICK_S - FIRST_S) / STEP_S + 0.5, 0), STEPS - 1))
         share = self._tracks[actor].along_m[step - step % STEPS_PER_TICK] / cycle_m
-        return int(share * PHASES) % PHASES
+        return int(share * count) % count
 
     def signal_states(self, time_s: float) -> Int32[np.ndarray, " signal"]:
         """0 red, 1 amber, 2 green, of each group of lights."""
