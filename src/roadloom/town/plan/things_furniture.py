@@ -25,7 +25,7 @@ def draw_furniture(site: Site, ways: list[Way]) -> None:
         if way.nearest_to_origin > NEAR or way.length < 25_000:
             continue
         for side in (LEFT, RIGHT):
-            pace = {"main": 8_000, "side": 15_000, "lane": 26_000}[way.kind]
+            pace = {"main": 6_800, "side": 15_000, "lane": 26_000}[way.kind]
             s = way.margin(0, 5_500) + dice.between(0, pace)
             while s < way.length - way.margin(1, 5_500):
                 if way.from_origin(s) < NEAR:

@@ -22,6 +22,8 @@ SMALLEST_ABOVE = 1_850
 """The same over pavements."""
 TREE_SHARE = {"main": 42, "side": 30, "lane": 15}
 """Of a hundred sides of streets, those with a row of trees."""
+BARE = 22
+"""More of them on main streets where nobody parks."""
 
 
 def plant_tree(
@@ -70,7 +72,8 @@ def draw_street_trees(site: Site, ways: list[Way]) -> None:
     dice = site.dice
     for way in ways:
         for side in (LEFT, RIGHT):
-            rows = dice.percent(TREE_SHARE[way.kind])
+            bare = way.kind == "main" and way.numbers(side)[3] == 0
+            rows = dice.percent(TREE_SHARE[way.kind] + BARE * bare)
             spacing, size = dice.between(9_500, 16_000), dice.between(2_000, 3_300)
             stretch = dice.between(1_330, 1_440)  # so high that people and cars pass below
             if not rows or way.nearest_to_origin > 250_000:

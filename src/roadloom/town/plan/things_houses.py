@@ -18,6 +18,8 @@ NEAR, WIDE = 150_000, 230_000
 REACH = 26_000
 """How far beyond a street's ends lots are looked for, to close corners."""
 STEP = 1_500
+NUDGE = 400
+"""How far a lot moves on where not even a small building has room, and where one had."""
 
 MIX: dict[str, tuple[tuple[str, int], ...]] = {
     "main": (("shop", 50), ("building", 34), ("office", 8), ("hall", 3), ("gap", 5)),
@@ -41,7 +43,7 @@ def _line(site: Site, way: Way, side: int) -> None:
     near = way.nearest_to_origin < NEAR
     if not near and (way.nearest_to_origin > WIDE or way.kind != "main"):
         return
-    setback = dice.between(70, 190)
+    setback = dice.between(25, 85)
     s = -float(way.margin(0, REACH))
     end = way.length + way.margin(1, REACH)
     while s < end:
@@ -69,10 +71,10 @@ def _lot(site: Site, way: Way, side: int, s: Number, setback: int, sparse: bool)
         size = (length - shrink, depth - shrink // 3, height)
         if size[0] < 6_500:
             break
-        for push in (0, 350, 900):
+        for push in (0, 110, 350, 900):
             if _build(site, way, side, s, setback + push, kind, size, storeys):
                 return s + size[0] + gap
-    return s + STEP
+    return s + NUDGE
 
 
 def _room(site: Site, way: Way, side: int, s: Number, setback: int) -> bool:
@@ -129,7 +131,7 @@ def _heights(dice: Dice, kind: str) -> tuple[int, int]:
     """Storeys and the height with roof."""
     extra = dice.between(0, 290)
     if kind == "shop":
-        storeys = dice.pick((2, 2, 3, 3, 3, 4, 4, 5))
+        storeys = dice.pick((2, 3, 3, 3, 4, 4, 4, 5))
         return storeys, 3_900 + 3_050 * (storeys - 1) + 650 + extra
     if kind == "building":
         storeys = dice.pick((3, 3, 4, 4, 4, 5, 5, 6))
