@@ -320,3 +320,35 @@ def test_mass_is_the_body_between_the_walls(kind):
         assert all(b <= s / 2 + 1e-9 for b, s in zip(high[:2], size[:2], strict=True))
         assert (high[0] - low[0]) * (high[1] - low[1]) > 0.45 * size[0] * size[1]
         assert 2.0 < high[2] <= size[2]
+
+
+@pytest.mark.parametrize("kind", ["building", "shop", "office", "house", "hall"])
+def test_walls_do_not_share_a_place(kind):
+    """No two upright faces with one orientation lie in one plane over each other."""
+    for size in SIZES[kind]:
+        for seed in range(8):
+            for detail in (NEAR, MIDDLE, FAR):
+                mesh = made(kind, size, seed, detail)
+                for axis, other in ((0, 1), (1, 0)):
+                    rows = np.flatnonzero(np.abs(mesh.normals[:, 0, axis]) > 0.999)
+                    _check_apart(mesh, rows, axis, other)
+
+
+def _check_apart(mesh, rows, axis, other):
+    at = np.round(mesh.corners[rows, 0, axis], 5)
+    low, high = mesh.corners[rows].min(axis=1), mesh.corners[rows].max(axis=1)
+    middle = mesh.corners[rows].mean(axis=1)
+    for plane in np.unique(at):
+        here = np.flatnonzero(at == plane)
+        corners = mesh.corners[rows[here]][..., [other, 2]]
+        for place in middle[here][:, [other, 2]]:
+            assert _covering(corners, place) == 1
+    assert (low <= high).all()
+
+
+def _covering(corners, place):
+    """How many triangles hold a place inside."""
+    d = np.roll(corners, -1, axis=1) - corners
+    r = place - corners
+    side = d[..., 0] * r[..., 1] - d[..., 1] * r[..., 0]
+    return int(((side > 1e-7).all(axis=1) | (side < -1e-7).all(axis=1)).sum())

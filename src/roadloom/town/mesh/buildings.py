@@ -23,6 +23,7 @@ from roadloom.town.mesh.buildings_parts import (
     gap_decks,
     metal,
     plain,
+    slab,
     srgb,
     wall,
     walls,
@@ -87,11 +88,11 @@ def _house(size: Size, seed: int, detail: int, shape: tuple[int, ...]) -> Flat:
     )
     if detail == FAR:
         return flat
-    slab = Finish(materials.PAVEMENT, srgb(140, 134, 124), PAVED, (0.4, float(seed % 1000)))
+    paving = Finish(materials.PAVEMENT, srgb(140, 134, 124), PAVED, (0.4, float(seed % 1000)))
     if garage:
-        _garage(flat, footprint, body, mirrored, dice, look, slab)
+        _garage(flat, footprint, body, mirrored, dice, look, paving)
     else:
-        gap_decks(flat, footprint, body, APRON_M, -SUNK_M, slab)
+        gap_decks(flat, footprint, body, APRON_M, -SUNK_M, paving)
     _house_front(flat, body, footprint, look, dice, detail)
     if edged and storeys < 3 and dice.percent(45) and rise > 2.2 and not hipped:
         slope = rise / (deep / 2)
@@ -113,7 +114,7 @@ def _garage(
     mirrored: bool,
     dice: Dice,
     look: Wall,
-    slab: Finish,
+    paving: Finish,
 ) -> None:
     """A low wing beside the house, out to the footprint's side."""
     x0, x1 = (body.x1, footprint.x1) if mirrored else (footprint.x0, body.x0)
@@ -122,7 +123,7 @@ def _garage(
     blank = look._replace(window=0, height=2.7, storey=2.7)
     walls(flat, rect, -SUNK_M, 2.7, blank, "l" if mirrored else "r")
     deck(flat, rect, 2.7, roofs.GRAVEL)
-    fronts.course(flat, (x0, x1), front, 2.5, 0.26, 0.1, roofs.TRIM)
+    fronts.course(flat, (x0 + 0.02, x1 - 0.02), front, 2.48, 0.24, 0.1, roofs.TRIM)
     middle, half = (x0 + x1) / 2, min(1.25, (x1 - x0) / 2 - 0.25)
     if half > 0.5:
         gate = metal(dice.pick((srgb(168, 166, 160), srgb(84, 90, 94), srgb(120, 92, 72))), 0.1)
@@ -133,10 +134,11 @@ def _garage(
         Rect(min(x0, body.x0), max(x1, body.x1), body.y0, body.y1),
         APRON_M,
         -SUNK_M,
-        slab,
+        paving,
     )
-    for strip in (Rect(x0, x1, body.y0, rect.y0), Rect(x0, x1, rect.y1, body.y1)):
-        deck(flat, strip, APRON_M, slab)
+    side = "r" if mirrored else "l"
+    slab(flat, Rect(x0, x1, body.y0, rect.y0), APRON_M, -SUNK_M, paving, side)
+    slab(flat, Rect(x0, x1, rect.y1, body.y1), APRON_M, -SUNK_M, paving, side)
 
 
 def _house_front(
@@ -215,8 +217,8 @@ def _hall(size: Size, seed: int, detail: int) -> Flat:
         )
     if detail == FAR:
         return flat
-    slab = Finish(materials.PAVEMENT, srgb(134, 132, 128), PAVED, (1.2, float(seed % 1000)))
-    gap_decks(flat, footprint, body, APRON_M, -SUNK_M, slab)
+    paving = Finish(materials.PAVEMENT, srgb(134, 132, 128), PAVED, (1.2, float(seed % 1000)))
+    gap_decks(flat, footprint, body, APRON_M, -SUNK_M, paving)
     _hall_front(flat, body, footprint, top, dice, detail)
     return flat
 

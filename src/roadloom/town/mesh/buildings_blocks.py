@@ -18,6 +18,7 @@ from roadloom.town.mesh.buildings_parts import (
     gap_decks,
     metal,
     plain,
+    slab,
     srgb,
     walls,
 )
@@ -161,25 +162,22 @@ def block(
     around = body
     if made.annex:
         around = _annex(flat, made, footprint, Dice(seed, 74))
-    slab = Finish(materials.PAVEMENT, srgb(146, 142, 134), PAVED, (0.5, float(seed % 1000)))
-    gap_decks(flat, footprint, body, APRON_M, -SUNK_M, slab) if around is body else _yard(
-        flat, footprint, body, around, slab
-    )
+    paving = Finish(materials.PAVEMENT, srgb(146, 142, 134), PAVED, (0.5, float(seed % 1000)))
+    if around is body:
+        gap_decks(flat, footprint, body, APRON_M, -SUNK_M, paving)
+    else:
+        _yard(flat, footprint, body, around, paving)
     _front(flat, made, Dice(seed, 75), detail)
     return flat
 
 
-def _yard(flat: Flat, footprint: Rect, body: Rect, annex: Rect, slab: Finish) -> None:
+def _yard(flat: Flat, footprint: Rect, body: Rect, annex: Rect, paving: Finish) -> None:
     """Slabs before the body and on both sides of the annex."""
-    gap_decks(
-        flat, Rect(footprint.x0, footprint.x1, footprint.y0, body.y1), body, APRON_M, -SUNK_M, slab
-    )
-    for strip in (
-        Rect(footprint.x0, annex.x0, body.y1, footprint.y1),
-        Rect(annex.x1, footprint.x1, body.y1, footprint.y1),
-    ):
-        if strip.x1 - strip.x0 > 1e-6:
-            deck(flat, strip, APRON_M, slab)
+    gap_decks(flat, footprint._replace(y1=body.y1), body, APRON_M, -SUNK_M, paving)
+    left = Rect(footprint.x0, annex.x0, body.y1, footprint.y1)
+    right = Rect(annex.x1, footprint.x1, body.y1, footprint.y1)
+    slab(flat, left, APRON_M, -SUNK_M, paving, "bl")
+    slab(flat, right, APRON_M, -SUNK_M, paving, "rb")
 
 
 def _annex(flat: Flat, made: Block, footprint: Rect, dice: Dice) -> Rect:
@@ -283,6 +281,8 @@ def _shops(flat: Flat, made: Block, dice: Dice, detail: int) -> None:
         if cloth and detail != FAR:
             span = (x[0] + 0.25, x[1] - 0.25)
             fronts.awning(flat, span, body.y0, reach, made.ground - 0.72, own)
+        if detail == NEAR and own.percent(45):
+            fronts.blade_sign(flat, x[1] - 0.2, body.y0, made.reach, made.ground - 0.6, own)
     if detail == NEAR:
         stone = tuple(min(0.58, 1.15 * v) for v in made.look.tint)
         out = min(0.14, made.reach)
@@ -335,7 +335,7 @@ def _fins(flat: Flat, made: Block, stone: Tint) -> None:
     body = made.body
     count = min(_bays(made)[0], 12)
     for i in range(count + 1):
-        x = body.x0 + 0.08 + i * (body.x1 - body.x0 - 0.16) / count
+        x = body.x0 + 0.1 + i * (body.x1 - body.x0 - 0.2) / count
         low, high = (x - 0.08, body.y0 - 0.36, -SUNK_M), (x + 0.08, body.y0, made.top - 0.5)
         flat.box(low, high, plain(stone, 0.3), "db")
 

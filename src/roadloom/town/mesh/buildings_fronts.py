@@ -177,6 +177,14 @@ def awning(
     flat.triangle((x0, y, low), (x0, out, low), (x0, y, top), cloth)
 
 
+def blade_sign(flat: Flat, x: float, y: float, reach: float, low: float, dice: Dice) -> None:
+    """A small board across the front, on an arm."""
+    board, arm = plain(dice.pick(SIGN_TINTS), 0.2, 0.2), metal(srgb(54, 56, 58), 0.2)
+    out, tall = min(0.85, reach - 0.05), dice.between(45, 75) / 100
+    flat.box((x - 0.04, y - out, low), (x + 0.04, y - 0.18, low + tall), board)
+    flat.box((x - 0.015, y - 0.18, low + tall - 0.1), (x + 0.015, y, low + tall - 0.06), arm, "fb")
+
+
 def terrace(flat: Flat, rect: Rect, z: float, tint: Tint) -> None:
     """Railing along the front of a flat roof."""
     rail = metal(tint, 0.3)

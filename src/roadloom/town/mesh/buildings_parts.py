@@ -204,17 +204,20 @@ def deck(flat: Flat, rect: Rect, z: float, finish: Finish) -> None:
     flat.quad((*a, z), (*b, z), (*c, z), (*d, z), finish)
 
 
+def slab(flat: Flat, rect: Rect, z: float, low: float, finish: Finish, sides: str = "") -> None:
+    """A level face with the upright ones named in ``sides`` (f, r, b, l); nothing if empty."""
+    if rect.x1 - rect.x0 < 1e-6 or rect.y1 - rect.y0 < 1e-6:
+        return
+    deck(flat, rect, z, finish)
+    ring = rect.ring
+    for i, side in enumerate(SIDES):
+        if side in sides:
+            wall(flat, ring[i], ring[(i + 1) % 4], low, z, finish)
+
+
 def gap_decks(flat: Flat, outer: Rect, inner: Rect, z: float, low: float, finish: Finish) -> None:
-    """A low slab around a body, out to the bounds of the footprint; nothing under the body."""
-    strips = (
-        Rect(outer.x0, outer.x1, outer.y0, inner.y0),
-        Rect(outer.x0, outer.x1, inner.y1, outer.y1),
-        Rect(outer.x0, inner.x0, inner.y0, inner.y1),
-        Rect(inner.x1, outer.x1, inner.y0, inner.y1),
-    )
-    ring = outer.ring
-    for strip in strips:
-        if strip.x1 - strip.x0 > 1e-6 and strip.y1 - strip.y0 > 1e-6:
-            deck(flat, strip, z, finish)
-    for i in range(4):
-        wall(flat, ring[i], ring[(i + 1) % 4], low, z, finish)
+    """A slab around a body, out to the bounds of the footprint; nothing under the body."""
+    slab(flat, Rect(outer.x0, outer.x1, outer.y0, inner.y0), z, low, finish, "lfr")
+    slab(flat, Rect(outer.x0, outer.x1, inner.y1, outer.y1), z, low, finish, "rbl")
+    slab(flat, Rect(outer.x0, inner.x0, inner.y0, inner.y1), z, low, finish, "l")
+    slab(flat, Rect(inner.x1, outer.x1, inner.y0, inner.y1), z, low, finish, "r")

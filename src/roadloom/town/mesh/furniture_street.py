@@ -251,9 +251,9 @@ def planter(job: Job) -> Sequence[Mesh]:
     count = max(2, min(3, round(job.length / 0.5)))
     clumps = np.empty((count, 5))
     clumps[:, 0] = (np.arange(count) + 0.5) / count * 1.6 * x - 0.8 * x
-    clumps[:, 1] = chance.uniform(-0.12, 0.12, count) * y
+    clumps[:, 1] = chance.uniform(-0.1, 0.1, count) * y
     clumps[:, 2] = rim + 0.35 * (h - rim)
-    clumps[:, 3] = 0.62 * min(y, 1.6 * x / count)
+    clumps[:, 3] = 0.84 * min(y, 1.9 * x / count)
     clumps[:, 4] = (h - rim) * chance.uniform(0.42, 0.62, count)
     tint = materials.linear(*job.dice.pick(((70, 92, 44), (84, 104, 54), (62, 82, 46))))
     bands = (6, 4) if job.detail == NEAR else (5, 3)
@@ -264,9 +264,9 @@ def planter(job: Job) -> Sequence[Mesh]:
         replace(bodies, tint=(bodies.tint * tint).astype(np.float32)),
     ]
     if job.detail == NEAR:
-        at = bodies.corners[::3, 1]
+        at = bodies.corners[::2, 1]
         cards = leaf_cards(
-            at, bodies.normals[::3, 1].astype(np.float64), np.ones(len(at)), 0.1, chance
+            at, bodies.normals[::2, 1].astype(np.float64), np.ones(len(at)), 0.12, chance
         )
         bloom = np.array(
             materials.linear(*job.dice.pick(((170, 60, 70), (180, 150, 60), (74, 96, 48))))

@@ -65,23 +65,25 @@ OVAL = Species(
     ),
     stem=3.0,
     radius=0.17,
-    core=0.66,
+    core=0.56,
     leaf=0.25,
     bark=(84, 74, 62),
     leaves=1700,
 )
 CONE = Species(
     clumps=(
-        (0.8, 0.5, 3.1, 1.6, 1.3),
-        (-0.8, 0.4, 3.3, 1.55, 1.3),
-        (0.0, -0.9, 3.2, 1.55, 1.3),
-        (0.15, 0.1, 5.0, 1.55, 1.5),
-        (-0.1, -0.1, 6.9, 1.15, 1.5),
-        (0.0, 0.0, 8.7, 0.65, 1.3),
+        (0.75, 0.45, 2.9, 1.45, 0.95),
+        (-0.75, 0.4, 3.0, 1.4, 0.95),
+        (0.0, -0.85, 2.95, 1.4, 0.95),
+        (0.2, 0.15, 4.1, 1.55, 1.05),
+        (-0.2, -0.1, 5.2, 1.25, 1.05),
+        (0.1, -0.05, 6.3, 1.0, 1.05),
+        (-0.05, 0.05, 7.4, 0.74, 1.0),
+        (0.0, 0.0, 8.5, 0.46, 1.1),
     ),
     stem=1.9,
     radius=0.16,
-    core=0.7,
+    core=0.72,
     leaf=0.23,
     bark=(78, 64, 52),
     leaves=1600,
@@ -112,7 +114,7 @@ AIRY = Species(
     ),
     stem=2.8,
     radius=0.12,
-    core=0.46,
+    core=0.3,
     leaf=0.19,
     bark=(176, 172, 162),
     leaves=1700,
@@ -128,11 +130,11 @@ def template(number: int, detail: int) -> tuple[Mesh, Mesh]:
     wood = _wood(species, detail, chance)
     clumps = np.array(species.clumps, np.float64)
     if detail == FAR:
-        return wood, lumps(clumps, 1.0, 0.16, (6, 4), chance, (0.5, 0.8))
+        return wood, lumps(clumps, 1.0, 0.2, (6, 4), chance, (0.5, 0.62))
     bands = (8, 5) if detail == NEAR else (6, 4)
-    core = lumps(clumps, species.core, 0.1, bands, chance, (0.5, 0.05))
+    core = lumps(clumps, species.core, 0.2, bands, chance, (0.5, 0.05))
     count, size = (species.leaves, species.leaf) if detail == NEAR else (600, species.leaf * 1.45)
-    return wood, join([core, leaves(clumps, count, size, chance)])
+    return wood, join([core, leaves(clumps, count, size, species.core, chance)])
 
 
 def _wood(species: Species, detail: int, chance: np.random.Generator) -> Mesh:
@@ -195,7 +197,10 @@ def lumps(
     out = _skin(np.broadcast_to(unit, at.shape) / radii)
     normals = _unit(_unit(out) + 0.6 * _unit(_skin(at) - _middle(clumps)))
     finish = Finish(material, (1.0, 1.0, 1.0), VEGETATION, style)
-    return triangles(corners, finish, corners[..., [0, 2]], normals)
+    mesh = triangles(corners, finish, corners[..., [0, 2]], normals)
+    if material == materials.LEAF:
+        mesh.style[:, 0] = chance.uniform(0.1, 0.9, len(mesh))
+    return mesh
 
 
 def _skin(at: Float[np.ndarray, "clump ring side 3"]) -> Float[np.ndarray, "triangle 3 3"]:
@@ -212,17 +217,19 @@ def leaves(
     clumps: Float[np.ndarray, "clump 5"],
     count: int,
     size: float,
+    inner: float,
     chance: np.random.Generator,
 ) -> Mesh:
-    """Leaves on the shells of clumps, none deep within another clump."""
+    """Leaves around clumps, from the share ``inner`` of their radii outward, none deep within
+    another clump."""
     area = clumps[:, 3] * (clumps[:, 3] + 2 * clumps[:, 4])
     which = chance.choice(len(clumps), size=4 * count, p=area / area.sum())
     outward = _unit(chance.normal(size=(4 * count, 3)))
     depth = chance.uniform(0.0, 1.0, 4 * count) ** 0.7
     radii = clumps[:, [3, 3, 4]]
-    at = outward * radii[which] * (0.74 + 0.3 * depth)[:, None] + clumps[which, :3]
+    at = outward * radii[which] * (inner + (1.04 - inner) * depth)[:, None] + clumps[which, :3]
     inside = (((at[:, None] - clumps[None, :, :3]) / radii[None]) ** 2).sum(axis=-1)
-    keep = np.flatnonzero(inside.min(axis=1) > 0.45)[:count]
+    keep = np.flatnonzero(inside.min(axis=1) > 0.96 * inner * inner)[:count]
     at, outward, depth, which = at[keep], outward[keep], depth[keep], which[keep]
     normal = _unit(_unit(outward / radii[which]) + _unit(at - _middle(clumps)))
     return leaf_cards(at, normal, depth, size, chance)
