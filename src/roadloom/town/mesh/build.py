@@ -30,7 +30,8 @@ BUILDERS = {
     "building": "roadloom.town.mesh.buildings:build",
 }
 """family -> ``module:function(kind, size, seed, detail, shape)``. For people and riders
-``shape[0]`` is the phase of the walk, 0 to PHASES - 1."""
+``shape[0]`` is the phase of the walk, 0 to PHASES - 1. People fill their
+height and width in every phase, their length in phase 0, where the stride is longest."""
 
 PHASES = 12
 """Poses of a walk or of turning pedals, one cycle."""

@@ -264,7 +264,9 @@ def _skirt(stance: Stance, look: Look, k: float, detail: int, finish: Finish) ->
         knee = chain(
             hip, stance.ankles[i], THIGH * k, SHANK * k, np.array([1.0, 0.12 * hand, 0.05])
         )
-        knees.append(hip + (knee - hip) * (low / THIGH))
+        # Where the thigh is at the hem's height.
+        share = min(low * k / max(float(hip[2] - knee[2]), 0.2 * k), 1.1)
+        knees.append(hip + (knee - hip) * share)
     spread = np.array(knees)[:, 0]
     middle_x, reach = spread.mean(), (spread.max() - spread.min()) / 2
     rings = []

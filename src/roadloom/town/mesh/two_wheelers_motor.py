@@ -71,10 +71,10 @@ def motorcycle(size: Size, seed: int, detail: int, cls: int) -> list[Mesh]:
         parts.append(
             tube([(rear, y, radius), (mid - 0.15 * s, y, 0.34 * s)], (0.03, 0.035), sides, steel)
         )
-    guard = np.array(
-        [(-0.22, 0.055, 0.10, 0.14), (0.0, 0.06, 0.335, 0.365), (0.20, 0.05, 0.22, 0.25)]
-    ) * (s, 1, s, s)
-    guard[:, 2:] = radius + np.array([(0.14, 0.16), (0.335, 0.36), (0.24, 0.26)]) * s
+    turn = np.linspace(2.6, 0.7, 6)
+    over = radius + 0.022 * s
+    rise = radius + over * np.sin(turn)
+    guard = np.column_stack([over * np.cos(turn), np.full(6, 0.068), rise, rise + 0.022 * s])
     parts.append(_hull(guard + (front, 0, 0, 0), paint))
     bend, grip = head + (-0.02, 0.6 * half, 0.10 * s), head + (-0.14 * s, half - 0.016, 0.06 * s)
     line = [grip, bend, head + (0, 0, 0.05 * s), bend * (1, -1, 1), grip * (1, -1, 1)]

@@ -55,7 +55,7 @@ def truck(kind: str, size: Size, seed: int, detail: int, cls: int) -> Mesh:
     top = height * (0.86 if kind == "truck.box" else 1.0)
     radius = min(0.145 * height, 0.5)
     deck = radius * 2.12
-    parts = [cab(front, cab_long, half * 0.97, top, radius, size, tint, seed, detail, cls)]
+    parts = [cab(front, cab_long, half * 0.955, top, radius, size, tint, seed, detail, cls)]
     behind = front - cab_long - 0.12
     frame = plain(cls, DARK)
     parts.append(
@@ -75,9 +75,19 @@ def truck(kind: str, size: Size, seed: int, detail: int, cls: int) -> Mesh:
     for i, x in enumerate(axles):
         for side in (1, -1):
             inner = half * (0.62 if i else 0.72)
-            parts.append(wheel(x, radius, side * inner, side * half * 0.965, detail, cls))
+            parts.append(wheel(x, radius, side * inner, side * half * 0.985, detail, cls))
+    if detail != FAR:
+        parts.append(_arch(axles[0], radius, half * 0.955 + _GAP / 2, cls))
     parts += _rear_end(rear, half, deck, seed, detail, cls)
     return join(parts)
+
+
+def _arch(x: float, radius: float, y: float, cls: int) -> Mesh:
+    """The dark opening above a front wheel, as panels on the cab."""
+    low = -np.arcsin(0.25 / 1.2)
+    turn = np.linspace(low, np.pi - low, 9)
+    ring = [(x + 1.2 * radius * np.cos(t), radius * (1.0 + 1.2 * np.sin(t))) for t in turn]
+    return side_panel(ring, y, plain(cls, BLACK))
 
 
 def cab(
