@@ -269,7 +269,7 @@ def test_counts_are_those_of_a_street(town):
     kinds = [t.kind for t in town[1]]
     lined = sum(kinds.count(k) for k in ("shop", "building", "office", "house", "hall"))
     near = [t for t in town[1] if np.hypot(*t.at) < 150_000]
-    assert 600 <= len(kinds) <= 1150
+    assert 700 <= len(kinds) <= 1100
     assert 80 <= lined <= 180
     assert 35 <= sum(t.kind == "tree" for t in near) <= 120
     assert sum(t.kind == "tree" for t in town[1]) <= 200
@@ -287,6 +287,12 @@ def test_only_whole_numbers_within_ranges(town):
         if thing.kind in SIZES and _family(thing) == "furniture":
             size = SIZES[thing.kind]
             assert all(v <= high for v, high in zip(thing.size, size.high, strict=True))
+
+
+def test_trees_know_the_season(drawn):
+    for clip, (_, things) in zip(CLIPS, drawn, strict=True):
+        autumn = draw_look(dice_of(*clip, 0)).season == "autumn"
+        assert {t.shape for t in things if t.kind == "tree"} == {(int(autumn),)}
 
 
 def test_clips_are_drawn_again_the_same_and_differ(drawn):
