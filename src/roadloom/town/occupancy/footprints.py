@@ -47,7 +47,7 @@ def cut_ground(world: World) -> Cut:
         gone.append(ground[row])
         for piece in shapely.get_parts(shapely.constrained_delaunay_triangles(rest)):
             if piece.area > SLIVER_M2:
-                corners.append(_lifted(mesh.corners[ground[row]], shapely.get_coordinates(piece)))
+                corners.append(lifted(mesh.corners[ground[row]], shapely.get_coordinates(piece)))
                 of.append(ground[row])
     return Cut(
         np.array(gone, np.int64),
@@ -77,7 +77,7 @@ def outline(corners: Float[np.ndarray, "triangle 3 3"]) -> shapely.Geometry:
     return shapely.union_all(shapely.get_parts(rings))
 
 
-def _lifted(triangle: np.ndarray, ring: np.ndarray) -> np.ndarray:
+def lifted(triangle: np.ndarray, ring: np.ndarray) -> np.ndarray:
     """Three places on the plan, put on the plane of a triangle."""
     a, u, v = triangle[0], triangle[1] - triangle[0], triangle[2] - triangle[0]
     at = ring[:3] - a[:2]

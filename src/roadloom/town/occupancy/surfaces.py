@@ -14,7 +14,9 @@ from jaxtyping import Float, Int32, Int64
 
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
+from roadloom.scene.classes import class_id
 from roadloom.town.occupancy.footprints import cut_ground
+from roadloom.town.occupancy.paint import MARKING, painted
 from roadloom.town.tracks import poses_at
 from roadloom.town.world import World
 
@@ -79,12 +81,15 @@ def surfaces_of(world: World) -> Surfaces:
 
 def visible(world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Corners, classes and weights of what stands: no ground under buildings, paint on top."""
-    mesh, cut = world.standing_mesh, cut_ground(world)
+    mesh, cut, paint = world.standing_mesh, cut_ground(world), painted(world.plan)
     keep = np.ones(len(mesh), bool)
     keep[cut.gone] = False
-    corners = np.concatenate([mesh.corners[keep], cut.corners])
-    class_id = np.concatenate([mesh.class_id[keep], mesh.class_id[cut.of]]).astype(np.int32)
-    return corners, class_id, np.ones(len(corners))
+    marking = np.full(len(paint.corners), class_id(MARKING), np.int32)
+    corners = np.concatenate([mesh.corners[keep], cut.corners, paint.corners, paint.corners])
+    classes = [mesh.class_id[keep], mesh.class_id[cut.of], marking, paint.below]
+    weight = np.ones(len(corners))
+    weight[len(corners) - len(marking) :] = -1.0
+    return corners, np.concatenate(classes).astype(np.int32), weight
 
 
 def near(world: World, time_ns: int, grid: VoxelGrid) -> Near:
@@ -95,9 +100,13 @@ def near(world: World, time_ns: int, grid: VoxelGrid) -> Near:
     low, high = np.array(grid.lower_m), np.array(grid.upper_m)
     tiles = _touching(surfaces, ego_from_town, town_from_ego, (low + high) / 2, (high - low) / 2)
     time_s = float(world.seconds(np.array([time_ns], np.int64))[0])
-    moving = world.instances(time_s, time_s)
+    everywhere = ego_from_town @ poses_at(world.tracks, np.array([time_s]))[:, 0]
+    at = np.abs(everywhere.translation - (low + high) / 2)
+    size = world.box[1][world.standing :]
+    reach = np.sqrt((size**2).sum(axis=1, keepdims=True)) + (high - low) / 2
+    moving = [part for part in world.instances(time_s, time_s) if (at <= reach)[part.actor].all()]
     rows = np.array([part.actor for part in moving], np.int64)
-    poses = ego_from_town @ poses_at(world.tracks, np.array([time_s]))[:, 0][rows]
+    poses = everywhere[rows]
     still = np.zeros(len(tiles), np.int64)
     return Near(
         begin=np.concatenate(
