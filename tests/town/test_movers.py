@@ -129,14 +129,15 @@ def test_classes_are_the_kinds_or_its_riders(kind):
 
 
 @pytest.mark.parametrize("kind", PEOPLE)
-def test_every_phase_keeps_to_the_size(kind):
-    size = SIZES[kind]
+@pytest.mark.parametrize("stretch", [(1.0, 1.0, 1.0), (0.6, 0.7, 0.85), (1.4, 1.45, 1.15)])
+def test_every_phase_keeps_to_the_size(kind, stretch):
+    size = tuple(a * b for a, b in zip(SIZES[kind], stretch, strict=True))
     low, high = wanted(size)
     for phase in range(PHASES):
         got_low, got_high = bounds(build_kind(kind, size, 6, NEAR, (phase,)))
         np.testing.assert_allclose(got_low[1:], low[1:], atol=1e-9)
         np.testing.assert_allclose(got_high[1:], high[1:], atol=1e-9)
-        assert got_low[0] > low[0] - 0.02 and got_high[0] < high[0] + 0.02
+        assert got_low[0] > low[0] - 1e-9 and got_high[0] < high[0] + 1e-9
 
 
 @pytest.mark.parametrize("kind", WALKERS)

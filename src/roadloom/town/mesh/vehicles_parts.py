@@ -10,7 +10,7 @@ from roadloom.town.mesh import materials
 from roadloom.town.mesh.build import FAR, NEAR
 from roadloom.town.mesh.materials import linear
 from roadloom.town.mesh.mesh import Mesh, join
-from roadloom.town.mesh.solids import Finish, box, circle, loft, polygon, quad, scaled
+from roadloom.town.mesh.solids import Finish, box, circle, loft, mirrored, polygon, quad, scaled
 
 Tint = tuple[float, float, float]
 BLACK: Tint = (0.012, 0.012, 0.013)
@@ -87,23 +87,12 @@ def wheel(
     width = abs(outer_y - inner_y)
     one = scaled(unit, (radius, width, radius), (0.0, abs(inner_y), radius if z < 0 else z))
     one = replace(one, corners=one.corners + (x, 0.0, 0.0))
-    return one if outer_y > 0 else flipped(one)
-
-
-def flipped(mesh: Mesh) -> Mesh:
-    """Left and right exchanged: mirrored, but uv kept with each corner."""
-    flip = np.array([1.0, -1.0, 1.0])
-    return replace(
-        mesh,
-        corners=(mesh.corners * flip)[:, ::-1],
-        normals=(mesh.normals * flip.astype(np.float32))[:, ::-1],
-        uv=mesh.uv[:, ::-1],
-    )
+    return one if outer_y > 0 else mirrored(one)
 
 
 def both_sides(mesh: Mesh) -> Mesh:
     """A part and its mirror image on the other side."""
-    return join([mesh, flipped(mesh)])
+    return join([mesh, mirrored(mesh)])
 
 
 def plate(x: float, z: float, half: float, height: float, sign: int, seed: int, cls: int) -> Mesh:
@@ -133,19 +122,6 @@ def mirror(x: float, y: float, z: float, reach: float, tint: Tint, cls: int) -> 
     """Two outside mirrors: shells with dark glass to the rear; ``y`` is where they begin."""
     shell = box((x - 0.07, y, z), (x + 0.09, y + reach, z + 0.14), plain(cls, tint, 0.4))
     return both_sides(shell)
-
-
-def lamp_pair(
-    x: float, y: float, z: float, width: float, height: float, finish: Finish, sign: int
-) -> Mesh:
-    """Lamps 5 mm in front of a flat face at x that looks along ``sign`` * x; y: outer edge."""
-    low_x, high_x = (x - 0.03, x + 0.005) if sign > 0 else (x - 0.005, x + 0.03)
-    skip = ("rear",) if sign > 0 else ("front",)
-    return both_sides(box((low_x, y - width, z), (high_x, y, z + height), finish, skip=skip))
-
-
-def is_far(detail: int) -> bool:
-    return detail == FAR
 
 
 def slab(profile: list[tuple[float, float]], half: float, finish: Finish) -> Mesh:

@@ -1,14 +1,12 @@
 """Machines of road works: excavators and rollers."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from roadloom.town.dice import Dice
 from roadloom.town.mesh import materials
 from roadloom.town.mesh.build import FAR
 from roadloom.town.mesh.mesh import Mesh, join
-from roadloom.town.mesh.solids import Finish, box, circle, cylinder, loft, polygon
+from roadloom.town.mesh.solids import Finish, box, circle, cylinder, loft, polygon, shifted
 from roadloom.town.mesh.vehicles_large import Size, glass, lamp
 from roadloom.town.mesh.vehicles_parts import (
     BLACK,
@@ -41,6 +39,10 @@ def _beam(line: list[tuple[float, float, float]], half: float, finish: Finish) -
     return loft(np.array(rings), finish, smooth=False)
 
 
+def _beside(mesh: Mesh, y: float) -> Mesh:
+    return shifted(mesh, (0.0, y, 0.0))
+
+
 def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
     """On tracks, its arm ahead and the bucket on the ground."""
     dice = Dice(seed, 75)
@@ -56,7 +58,7 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
             (track_end - 0.5 * track_high, 0.0), (track_end, 0.5 * track_high),
             (track_end - 0.3 * track_high, track_high),
             (rear + 0.4 * track_high, track_high)]  # fmt: skip
-    track = replace_y(slab(ring, half * 0.16, rubber), half * 0.84)
+    track = _beside(slab(ring, half * 0.16, rubber), half * 0.84)
     parts = [both_sides(track)]
     mid = (rear + track_end) / 2
     parts.append(
@@ -88,7 +90,7 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
     a, b = track_end - 0.24 * length, track_end - 0.04 * length
     shell = slab([(a, z0), (b, z0), (b, z0 + 0.45 * (height - z0)), (b - 0.06 * length, height),
                   (a, height)], half * 0.21, paint)  # fmt: skip
-    parts.append(painted(replace_y(shell, half * 0.64), tint, style))
+    parts.append(painted(_beside(shell, half * 0.64), tint, style))
     z2 = z0 + 0.40 * (height - z0)
     pane = [
         (a + 0.06, z2),
@@ -96,7 +98,7 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
         (b - 0.03 * length - 0.05, height - 0.12),
         (a + 0.06, height - 0.12),
     ]
-    window = replace_y(side_panel(pane, half * 0.21 + 0.006, glass(cls)), half * 0.64)
+    window = _beside(side_panel(pane, half * 0.21 + 0.006, glass(cls)), half * 0.64)
     parts.append(window)
     lean = 0.06 * length
     y0, y1 = half * 0.47, half * 0.81
@@ -136,7 +138,7 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
         half * 0.30, dark,
     )  # fmt: skip
     for mesh in (painted(boom, tint, style), painted(stick, tint, style), bucket):
-        parts.append(replace_y(mesh, -y))
+        parts.append(_beside(mesh, -y))
     if detail != FAR:
         rod = Finish(materials.METAL, (0.4, 0.4, 0.4), cls, (0.9,))
         ram = _beam(
@@ -147,13 +149,8 @@ def excavator(size: Size, seed: int, detail: int, cls: int) -> Mesh:
             half * 0.19,
             rod,
         )
-        parts.append(replace_y(ram, -y))
+        parts.append(_beside(ram, -y))
     return join(parts)
-
-
-def replace_y(mesh: Mesh, y: float) -> Mesh:
-    """Shifted to the side."""
-    return replace(mesh, corners=mesh.corners + (0.0, y, 0.0))
 
 
 def roller(size: Size, seed: int, detail: int, cls: int) -> Mesh:
@@ -191,7 +188,7 @@ def roller(size: Size, seed: int, detail: int, cls: int) -> Mesh:
         half * 0.05,
         paint,
     )
-    parts.append(both_sides(replace_y(painted(frame, tint, style), half * 0.95)))
+    parts.append(both_sides(_beside(painted(frame, tint, style), half * 0.95)))
     parts.append(
         painted(
             box(
