@@ -71,7 +71,8 @@ def _house(size: Size, seed: int, detail: int, shape: tuple[int, ...]) -> Flat:
     deep = body.y1 - body.y0
     rise = min(dice.between(55, 95) / 100 * deep / 2, max(0.8, ridge - storeys * 2.55))
     top = ridge - rise
-    look = Wall(tint, texture, window, bay, top / storeys, seed % 65536, 0.0, top, detail == FAR)
+    storey = (top - fronts.ATTIC_M) / storeys
+    look = Wall(tint, texture, window, bay, storey, seed % 65536, 0.0, top, detail == FAR)
     if detail == FAR:
         body = footprint
     walls(flat, body, -SUNK_M, top, look)

@@ -110,7 +110,8 @@ def plan(
     ground = 0.0
     if shops:
         ground = min(3.9, 1.28 * top / walled) if walled > 1 else top - 0.45
-    storey = (top - ground) / max(1, walled - 1 if shops else walled)
+    attic = 0.55 if roof == "flat" else fronts.ATTIC_M
+    storey = (top - ground - attic) / max(1, walled - 1 if shops else walled)
     look = Wall(tint, texture, window, bay, storey, seed % 65536, ground, top)
     chance = 15 if kind == "office" else 60
     blank = "".join(side for side in "rl" if dice.percent(chance))
@@ -219,11 +220,12 @@ def _crown(flat: Flat, made: Block, height: float, dice: Dice, detail: int) -> N
         rest = body.inset(1.2, 1.2, 1.9, 1.0)
         roofs.parapet(flat, body, made.top, 0.25, look, near)
         glazed = dice.percent(60)
+        low = made.top - (0.25 if near else 0.0)
         own = look._replace(
-            texture=4 if glazed else 0, window=3 if glazed else 1, ground=0.0,
-            tint=dice.pick(CLADDING), storey=made.crown - made.top, height=made.crown - made.top,
+            texture=4 if glazed else 0, window=3 if glazed else 1, ground=low,
+            tint=dice.pick(CLADDING), storey=made.crown - low - 0.4, height=made.crown,
         )  # fmt: skip
-        _lifted(flat, rest, made.top - (0.25 if near else 0.0), made.crown, own)
+        walls(flat, rest, low, made.crown, own)
         over = rest.inset(-0.4, -0.4, -0.5, -0.3)
         flat.box((over.x0, over.y0, made.crown - 0.14), (over.x1, over.y1, made.crown), sheet)
         if near:
@@ -235,18 +237,6 @@ def _crown(flat: Flat, made: Block, height: float, dice: Dice, detail: int) -> N
     roofs.roof_boxes(flat, body.inset(0.4, 0.4, 0.4, 0.4), low, height, dice, count)
     if near and dice.percent(50):
         roofs.antenna(flat, (body.x0 + 1.2, body.y1 - 1.4), low, height)
-
-
-def _lifted(flat: Flat, rect: Rect, low: float, high: float, look: Wall) -> None:
-    """Walls whose v begins at their own base."""
-    ring = rect.ring
-    for i in range(4):
-        (x0, y0), (x1, y1) = ring[i], ring[(i + 1) % 4]
-        length, tall = abs(x1 - x0) + abs(y1 - y0), high - low
-        flat.quad(
-            (x0, y0, low), (x1, y1, low), (x1, y1, high), (x0, y0, high), look.finish(length),
-            ((0.0, 0.0), (length, 0.0), (length, tall), (0.0, tall)),
-        )  # fmt: skip
 
 
 def _dormers(flat: Flat, made: Block) -> None:
@@ -280,7 +270,7 @@ def _shops(flat: Flat, made: Block, dice: Dice, detail: int) -> None:
         own = Dice(made.look.seed, round(start), 9)
         if cloth and detail != FAR:
             span = (x[0] + 0.25, x[1] - 0.25)
-            fronts.awning(flat, span, body.y0, reach, made.ground - 0.72, own)
+            fronts.awning(flat, span, body.y0, reach, made.ground - 0.84, own)
         if detail == NEAR and own.percent(45):
             fronts.blade_sign(flat, x[1] - 0.2, body.y0, made.reach, made.ground - 0.6, own)
     if detail == NEAR:

@@ -43,6 +43,8 @@ SIGN_TINTS = (
     srgb(40, 94, 104),
 )
 CREAM = srgb(200, 194, 178)
+ATTIC_M = 0.35
+"""Of wall above the topmost windows' storey."""
 STEP = plain(srgb(142, 138, 130), 0.6)
 
 
@@ -96,21 +98,12 @@ def balcony(
 def oriel(flat: Flat, rect: Rect, low: float, high: float, look: Wall, cap: Finish) -> None:
     """A bay that stands out of the front over several storeys, with a sloping cap."""
     levels = max(1, round((high - low) / look.storey))
-    own = look._replace(bay=rect.x1 - rect.x0, storey=(high - low) / levels, ground=0.0)
+    storey = (high - low - ATTIC_M) / levels
+    own = look._replace(bay=rect.x1 - rect.x0, storey=storey, ground=low, height=high)
     for left, right in ((3, 0), (0, 1), (1, 2)):
         a, b = rect.ring[left], rect.ring[right]
         length = abs(a[0] - b[0]) + abs(a[1] - b[1])
-        finish = (own if left == 0 else own._replace(window=0)).finish(length)
-        finish = finish._replace(style=(*finish.style[:5], high - low))
-        height = high - low
-        flat.quad(
-            (*a, low),
-            (*b, low),
-            (*b, high),
-            (*a, high),
-            finish,
-            ((0.0, 0.0), (length, 0.0), (length, height), (0.0, height)),
-        )
+        wall(flat, a, b, low, high, (own if left == 0 else own._replace(window=0)).finish(length))
     a, b, c, d = rect.ring
     flat.quad((*d, low), (*c, low), (*b, low), (*a, low), plain(look.tint, 0.4))
     rise = high + 0.45

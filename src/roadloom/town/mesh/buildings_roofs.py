@@ -207,17 +207,10 @@ def dormer(
 ) -> None:
     """A window that looks out of a front slope: from ``y[0]`` (its front) back to ``y[1]``."""
     rect = Rect(x - width / 2, x + width / 2, y[0], y[1])
-    window = look._replace(window=5, bay=width, storey=z[1] - z[0], ground=0.0, height=z[1])
-    front = window.finish(width)
-    height = z[1] - z[0]
-    flat.quad(
-        (rect.x0, rect.y0, z[0]),
-        (rect.x1, rect.y0, z[0]),
-        (rect.x1, rect.y0, z[1]),
-        (rect.x0, rect.y0, z[1]),
-        front._replace(style=(*front.style[:5], height)),
-        ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height)),
-    )
+    # The floor behind it lies below, so that the window fills the front.
+    floor, tall = z[0] - 0.85, z[1] - z[0]
+    own = look._replace(window=5, bay=width, storey=tall + 1.0, ground=floor, height=z[1] + 0.4)
+    wall(flat, (rect.x0, rect.y0), (rect.x1, rect.y0), z[0], z[1], own.finish(width))
     zinc = Finish(materials.ROOF, ZINC, BUILDING, (1.0,))
     walls_look = plain(ZINC, 0.2)
     a, b, c, d = rect.ring

@@ -44,6 +44,9 @@ def bench(job: Job) -> Sequence[Mesh]:
             z + (h - seat - 0.1) / (2 if slats > 1 else 1) - (0.04 if i == 0 and slats > 1 else 0)
         )
         parts.append(box((-x, back + 0.03 * i, z), (x, back + 0.04 + 0.03 * i, high), wood))
+    if job.far:
+        parts.append(box((-x + 0.2, -y, low), (x - 0.2, y, seat - 0.1), iron, skip=("bottom",)))
+        return [*parts, box((-0.1, y - 0.05, seat), (0.1, y, h), iron, skip=("bottom",))]
     for side in (-1, 1):
         at = side * (x - 0.22)
         for leg in (-y + 0.06, y - 0.06):
@@ -280,7 +283,7 @@ def bicycle_rack(job: Job) -> Sequence[Mesh]:
     """Hoops across the rack, on two rails."""
     x, y, h, low = job.length / 2, job.width / 2, job.height, job.floor
     steel, r = job.metal(GALVANISED, 0.4), 0.025
-    count = max(2, min(4, round(job.length / 0.8)))
+    count = 2 if job.far else max(2, min(4, round(job.length / 0.8)))
     sides = 4
     parts = []
     for place in np.linspace(-x + r, x - r, count):

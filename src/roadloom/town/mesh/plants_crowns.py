@@ -114,8 +114,8 @@ AIRY = Species(
     ),
     stem=2.8,
     radius=0.12,
-    core=0.3,
-    leaf=0.19,
+    core=0.24,
+    leaf=0.22,
     bark=(176, 172, 162),
     leaves=1700,
 )
@@ -130,7 +130,7 @@ def template(number: int, detail: int) -> tuple[Mesh, Mesh]:
     wood = _wood(species, detail, chance)
     clumps = np.array(species.clumps, np.float64)
     if detail == FAR:
-        return wood, lumps(clumps, 1.0, 0.2, (6, 4), chance, (0.5, 0.62))
+        return wood, lumps(clumps, 1.0, 0.2, (6, 4), chance, (0.5, 0.45))
     bands = (8, 5) if detail == NEAR else (6, 4)
     core = lumps(clumps, species.core, 0.2, bands, chance, (0.5, 0.05))
     count, size = (species.leaves, species.leaf) if detail == NEAR else (600, species.leaf * 1.45)
@@ -199,7 +199,7 @@ def lumps(
     finish = Finish(material, (1.0, 1.0, 1.0), VEGETATION, style)
     mesh = triangles(corners, finish, corners[..., [0, 2]], normals)
     if material == materials.LEAF:
-        mesh.style[:, 0] = chance.uniform(0.1, 0.9, len(mesh))
+        mesh.style[:, 0] = chance.uniform(0.38, 0.62, len(mesh))
     return mesh
 
 
