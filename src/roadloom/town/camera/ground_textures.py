@@ -99,7 +99,11 @@ def _road(row, grid, wet, seed, p, skin, k):  # noqa: C901
         if where > 0.52:
             line = noise(a / 2.6, b / 1.6, seed + 13) + 0.25 * noise(a / 0.4, b / 0.4, seed + 14)
             near = abs(line - 0.62) * 2.0
-            thick = 0.035 if hash01(int(math.floor(x / 7.0)), int(math.floor(y / 7.0)), 3) < 0.4 else 0.012
+            thick = (
+                0.035
+                if hash01(int(math.floor(x / 7.0)), int(math.floor(y / 7.0)), 3) < 0.4
+                else 0.012
+            )
             crack = clip01((thick + w * 0.4 - near) / (w + 0.004)) * thick / (thick + w * 0.4)
             r, g, b_ = mix(r, g, b_, 0.022, 0.022, 0.023, 0.75 * crack * ramp(where, 0.52, 0.6))
     # Manholes and gully covers.
@@ -174,7 +178,11 @@ def _pavement(row, grid, wet, seed, p, skin, k):
     moss = 0.6 + 0.8 * noise(u / 3.3, v / 3.3, seed + 37)
     r, g, b = mix(r, g, b, 0.075, 0.075, 0.062, clip01(joint) * clip01(moss))
     # Trodden gum, drips and leaves' stains.
-    stain = ramp(noise(u / 1.3, v / 1.3, seed + 38) * 0.7 + noise(u / 0.37, v / 0.37, seed + 39) * 0.3, 0.60, 0.74)
+    stain = ramp(
+        noise(u / 1.3, v / 1.3, seed + 38) * 0.7 + noise(u / 0.37, v / 0.37, seed + 39) * 0.3,
+        0.60,
+        0.74,
+    )
     r, g, b = mix(r, g, b, r * 0.68, g * 0.66, b * 0.62, 0.75 * stain)
     i, j = int(math.floor(u / 0.45)), int(math.floor(v / 0.45))
     if w < 0.1 and hash01(i, j, seed + 40) < 0.16:
@@ -196,7 +204,9 @@ def _kerb(row, wet, seed, p, skin, k):
     w = 0.5 * (wu + wv)
     stone = int(math.floor(u / 0.9))
     tone = 1.0 + 0.22 * (hash01(stone, 1, seed + 51) - 0.5) * clip01(1.5 - w / 0.9)
-    tone += 0.3 * fading_noise(u, v, 0.5, w, seed + 52) + 0.2 * fading_noise(u, v, 0.04, w, seed + 53)
+    tone += 0.3 * fading_noise(u, v, 0.5, w, seed + 52) + 0.2 * fading_noise(
+        u, v, 0.04, w, seed + 53
+    )
     low = ramp(0.07 - v, 0.0, 0.07)
     tone *= 1.0 - 0.42 * low
     scuff = ramp(noise(u / 0.8, v / 0.06, seed + 54), 0.66, 0.8) * clip01(1 - w / 0.1)
@@ -205,7 +215,21 @@ def _kerb(row, wet, seed, p, skin, k):
     joint = pulses(u, 0.9, 0.0, 0.014, wu)
     r, g, b = mix(r, g, b, 0.06, 0.06, 0.055, joint)
     dark = 1.0 - 0.42 * wet
-    put(skin, k, r * dark, g * dark, b * dark, 0.006 + 0.016 * wet, 0.05 + 0.3 * wet, 0, 0, 0, 1, 0, 0)
+    put(
+        skin,
+        k,
+        r * dark,
+        g * dark,
+        b * dark,
+        0.006 + 0.016 * wet,
+        0.05 + 0.3 * wet,
+        0,
+        0,
+        0,
+        1,
+        0,
+        0,
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -213,13 +237,23 @@ def _kerb(row, wet, seed, p, skin, k):
 def _grass(row, wet, seed, p, skin, k):
     u, v, w = p[U], p[V], 0.5 * (p[WU] + p[WV])
     tone = 1.0 + 0.55 * fading_noise(u, v, 5.1, w, seed + 61)
-    tone += 0.45 * fading_noise(u, v, 0.8, w, seed + 62) + 0.5 * fading_noise(u, v, 0.13, w, seed + 63)
+    tone += 0.45 * fading_noise(u, v, 0.8, w, seed + 62) + 0.5 * fading_noise(
+        u, v, 0.13, w, seed + 63
+    )
     tone += 0.9 * fading_noise(u, v, 0.026, w, seed + 64)
     tone = max(tone, 0.25)
     r, g, b = row[TINT] * tone, row[TINT + 1] * tone, row[TINT + 2] * tone
-    dry = ramp(noise(u / 3.7, v / 3.7, seed + 65) * 0.65 + noise(u / 0.9, v / 0.9, seed + 66) * 0.35, 0.5, 0.72)
+    dry = ramp(
+        noise(u / 3.7, v / 3.7, seed + 65) * 0.65 + noise(u / 0.9, v / 0.9, seed + 66) * 0.35,
+        0.5,
+        0.72,
+    )
     r, g, b = mix(r, g, b, 0.155 * tone, 0.150 * tone, 0.062 * tone, 0.65 * dry)
-    bare = ramp(noise(u / 2.1, v / 2.1, seed + 67) * 0.6 + noise(u / 0.5, v / 0.5, seed + 68) * 0.4, 0.64, 0.74)
+    bare = ramp(
+        noise(u / 2.1, v / 2.1, seed + 67) * 0.6 + noise(u / 0.5, v / 0.5, seed + 68) * 0.4,
+        0.64,
+        0.74,
+    )
     r, g, b = mix(r, g, b, 0.115 * tone, 0.088 * tone, 0.060 * tone, 0.8 * bare)
     i, j = int(math.floor(u / 0.3)), int(math.floor(v / 0.3))
     if w < 0.06 and hash01(i, j, seed + 69) < 0.10:

@@ -11,7 +11,7 @@ from roadloom.town.camera.light import air, ambient, panorama_at, sky
 from roadloom.town.camera.mirrors import reflection
 from roadloom.town.camera.occlusion import bias
 from roadloom.town.camera.paint import cell_of
-from roadloom.town.camera.points import GX, NX, PX
+from roadloom.town.camera.points import GX, NX, PX, WIDE
 from roadloom.town.camera.skin import GLOW, MIRROR, OPEN, RED, SHEEN, THIN
 from roadloom.town.camera.tables import LAMP_REACH_M
 
@@ -19,13 +19,15 @@ BRIGHTEST = 3.5
 """Samples are clamped to this before they are averaged, so that no glint keeps its stairs."""
 SUN_RADIUS = 0.0047
 """Tangent of half the sun's angle (0.53 degrees)."""
-LAMP_LIGHT = np.array([30.0, 22.0, 12.5])
+LAMP_LIGHT = np.array([62.0, 45.0, 25.0])
 """Of a street lamp straight below it, times square metres."""
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def sun_rays(light, points, skin, triangle, distance, column, line, part, parts, rows, origins, directions):
+def sun_rays(
+    light, points, skin, triangle, distance, column, line, part, parts, rows, origins, directions
+):
     """Shadow rays of all places that face the sun, towards places of its disc that change from
     pixel to pixel (interleaved gradient noise: J. Jimenez, "Next generation post processing",
     2014) and from ray to ray; returns how many."""
@@ -59,6 +61,61 @@ def sun_rays(light, points, skin, triangle, distance, column, line, part, parts,
         rows[count] = k
         count += 1
     return count
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def soften(sunlit, points, triangle, asked, parts, width):
+    """Smooth broad penumbras, whose few samples leave grain; sharp shadows stay as they are.
+
+    A pixel counts as partly lit if its rays differ. Where most of a window of 5 x 5 pixels in one
+    plane is partly lit, each ray takes the window's mean.
+    """
+    lines = len(sunlit) // (parts * width)
+    mean = np.full((lines, width), -1.0)
+    for i in range(lines):
+        for j in range(width):
+            first, total, count = (i * width + j) * parts, 0.0, 0
+            for k in range(first, first + parts):
+                if asked[k]:
+                    total += sunlit[k]
+                    count += 1
+            if count > 0:
+                mean[i, j] = total / count
+    for i in range(lines):
+        for j in range(width):
+            if mean[i, j] < 0:
+                continue
+            first = (i * width + j) * parts
+            while not asked[first]:
+                first += 1
+            p = points[first]
+            slack = 0.02 + 6.0 * p[WIDE]
+            total, count, part = 0.0, 0, 0
+            for y in range(max(0, i - 2), min(lines, i + 3)):
+                for x in range(max(0, j - 2), min(width, j + 3)):
+                    if mean[y, x] < 0:
+                        continue
+                    q = points[(y * width + x) * parts]
+                    if triangle[(y * width + x) * parts] < 0:
+                        continue
+                    apart = abs(
+                        (q[PX] - p[PX]) * p[GX]
+                        + (q[PX + 1] - p[PX + 1]) * p[GX + 1]
+                        + (q[PX + 2] - p[PX + 2]) * p[GX + 2]
+                    )
+                    if apart < slack:
+                        total += mean[y, x]
+                        count += 1
+                        part += 0.0 < mean[y, x] < 1.0
+            if count < 4:
+                continue
+            share = ramp(part / count, 0.35, 0.7)
+            if share <= 0:
+                continue
+            for k in range((i * width + j) * parts, (i * width + j + 1) * parts):
+                if asked[k]:
+                    sunlit[k] += (total / count - sunlit[k]) * share
 
 
 @njit(cache=True, nogil=True)
@@ -101,7 +158,11 @@ def mirrored(light, dx, dy, dz, rough):
     b += (hb * 0.37 - b) * houses
     below = ramp(-dz, -0.02, 0.10)
     c = light.cube
-    return r + (c[4, 0] * 0.8 - r) * below, g + (c[4, 1] * 0.8 - g) * below, b + (c[4, 2] * 0.8 - b) * below
+    return (
+        r + (c[4, 0] * 0.8 - r) * below,
+        g + (c[4, 1] * 0.8 - g) * below,
+        b + (c[4, 2] * 0.8 - b) * below,
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -115,7 +176,20 @@ def shade_sky(light, triangle, directions, radiance):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def shade(light, lamps, heads, triangle, distance, directions, points, skin, sunlit, open_share, mirror, radiance):
+def shade(
+    light,
+    lamps,
+    heads,
+    triangle,
+    distance,
+    directions,
+    points,
+    skin,
+    sunlit,
+    open_share,
+    mirror,
+    radiance,
+):
     """Radiance of every ray that hits something. ``mirror`` holds what cast reflections show,
     NaN where none was cast."""
     sun, sun_rgb = light.sun, light.sun_rgb
@@ -158,16 +232,27 @@ def shade(light, lamps, heads, triangle, distance, directions, points, skin, sun
                 mr, mg, mb = mirror[k, 0], mirror[k, 1], mirror[k, 2]
             toward = mx * sun[0] + my * sun[1] + mz * sun[2]
             if toward > 0.9 and sunlit[k] > 0:
-                glint = sunlit[k] * s[OPEN] * (
-                    6.0 * ramp(toward, 0.9965, 1.0) + 0.35 * ramp(toward, 0.9, 1.0) ** 2
-                ) * ramp(s[SHEEN], 0.2, 0.8)
-                mr, mg, mb = mr + sun_rgb[0] * glint, mg + sun_rgb[1] * glint, mb + sun_rgb[2] * glint
+                glint = (
+                    sunlit[k]
+                    * s[OPEN]
+                    * (6.0 * ramp(toward, 0.9965, 1.0) + 0.35 * ramp(toward, 0.9, 1.0) ** 2)
+                    * ramp(s[SHEEN], 0.2, 0.8)
+                )
+                mr, mg, mb = (
+                    mr + sun_rgb[0] * glint,
+                    mg + sun_rgb[1] * glint,
+                    mb + sun_rgb[2] * glint,
+                )
             r, g, b = r + (mr - r) * share, g + (mg - g) * share, b + (mb - b) * share
         r, g, b = r + s[GLOW], g + s[GLOW + 1], b + s[GLOW + 2]
         if light.haze > 0:
             clear = math.exp(-light.haze * distance[k])
             hr, hg, hb = air(light, dx, dy, dz)
-            r, g, b = r * clear + hr * (1 - clear), g * clear + hg * (1 - clear), b * clear + hb * (1 - clear)
+            r, g, b = (
+                r * clear + hr * (1 - clear),
+                g * clear + hg * (1 - clear),
+                b * clear + hb * (1 - clear),
+            )
         radiance[k, 0], radiance[k, 1], radiance[k, 2] = r, g, b
 
 

@@ -62,7 +62,21 @@ def reflection(p, s, dx, dy, dz, out):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def mirror_rays(material, points, skin, triangle, distance, directions, column, line, part, rows, origins, towards, source):
+def mirror_rays(
+    material,
+    points,
+    skin,
+    triangle,
+    distance,
+    directions,
+    column,
+    line,
+    part,
+    rows,
+    origins,
+    towards,
+    source,
+):
     """Reflected rays; ``source`` gets each ray's number among them, -1 for none."""
     count, last = 0, -1
     out = np.empty(3)
@@ -78,7 +92,13 @@ def mirror_rays(material, points, skin, triangle, distance, directions, column, 
         if share < LEAST:
             continue
         ground = material[t] == ROAD
-        if last >= 0 and not ground and triangle[last] == t and column[last] == column[k] and line[last] == line[k]:
+        if (
+            last >= 0
+            and not ground
+            and triangle[last] == t
+            and column[last] == column[k]
+            and line[last] == line[k]
+        ):
             source[k] = source[last]
             continue
         if ground:
@@ -106,7 +126,9 @@ def mirror_rays(material, points, skin, triangle, distance, directions, column, 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def mirror_colours(light, table, material, turns, signals, hits, moment, towards, source, found, mirror):
+def mirror_colours(
+    light, table, material, turns, signals, hits, moment, towards, source, found, mirror
+):
     """Colour of every reflected ray, handed to all rays that share it."""
     distance, triangle, actor, _, _ = hits
     sun, sun_rgb = light.sun, light.sun_rgb

@@ -53,7 +53,21 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
         if kind == PLAIN:
             w = p[WIDE]
             grain = 1.0 + s0 * 0.5 * fading_noise(p[3] * 0 + p[0] + p[2], p[1] - p[2], 0.07, w, 5)
-            put(skin, k, r * grain, g * grain, b * grain, 0.04 * s1, 0.5 * s1 + 0.04, 0, 0, 0, 1, 0, 0)
+            put(
+                skin,
+                k,
+                r * grain,
+                g * grain,
+                b * grain,
+                0.04 * s1,
+                0.5 * s1 + 0.04,
+                0,
+                0,
+                0,
+                1,
+                0,
+                0,
+            )
         elif kind == LEAF:
             tone = (0.62 + 0.62 * s0) * (0.50 + 0.5 * s1)
             if s1 < 0.5:
@@ -63,30 +77,92 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
                     x = p[2]
                 elif abs(p[7]) > abs(p[8]):
                     y = p[2]
-                leaves = 0.9 * fading_noise(x, y, 0.42, w, 21) + 1.1 * fading_noise(x, y, 0.15, w, 22)
+                leaves = 0.9 * fading_noise(x, y, 0.42, w, 21) + 1.1 * fading_noise(
+                    x, y, 0.15, w, 22
+                )
                 tone *= max(0.2, 0.8 + 1.2 * leaves)
             warm = 1.0 + 0.35 * (hash01(int(s0 * 4096), 3, 1) - 0.5)
-            put(skin, k, r * tone * warm, g * tone, b * tone, 0.01, 0.10 + 0.2 * wet, 0, 0, 0, 1, 0.42, 0)
+            put(
+                skin,
+                k,
+                r * tone * warm,
+                g * tone,
+                b * tone,
+                0.01,
+                0.10 + 0.2 * wet,
+                0,
+                0,
+                0,
+                1,
+                0.42,
+                0,
+            )
         elif kind == BARK:
             w = p[WU] + p[WV]
-            tone = 1.0 + 0.7 * fading_noise(p[U] * 4.0, p[V], 0.3, w, 7) + 0.4 * fading_noise(p[U] * 3, p[V], 0.08, w, 8)
+            tone = (
+                1.0
+                + 0.7 * fading_noise(p[U] * 4.0, p[V], 0.3, w, 7)
+                + 0.4 * fading_noise(p[U] * 3, p[V], 0.08, w, 8)
+            )
             put(skin, k, r * tone, g * tone, b * tone, 0.0, 0.02, 0, 0, 0, 1, 0, 0)
         elif kind == GLASS:
             tint = 0.25 + 0.75 * s0
             see = (1 - s0) * 0.035
-            put(skin, k, 0.010 + see, 0.011 + see, 0.012 + see, 0.055, 0.95, 0, 0, 0, 1 - 0.5 * tint, 0, 0)
+            put(
+                skin,
+                k,
+                0.010 + see,
+                0.011 + see,
+                0.012 + see,
+                0.055,
+                0.95,
+                0,
+                0,
+                0,
+                1 - 0.5 * tint,
+                0,
+                0,
+            )
         elif kind == RUBBER:
             put(skin, k, r, g, b, 0.01, 0.06, 0, 0, 0, 1, 0, 0)
         elif kind == METAL:
             tone = 1 - 0.65 * s0
-            put(skin, k, r * tone, g * tone, b * tone, 0.04 + 0.55 * s0, 0.12 + 0.5 * s0, 0, 0, 0, 1, 0, 0)
+            put(
+                skin,
+                k,
+                r * tone,
+                g * tone,
+                b * tone,
+                0.04 + 0.55 * s0,
+                0.12 + 0.5 * s0,
+                0,
+                0,
+                0,
+                1,
+                0,
+                0,
+            )
         elif kind == HEADLAMP:
             on = 1.0 if s0 > 0 or (dusk > 0 and actor[k] >= 0) else 0.0
             glow = on * (2.2 if dusk > 0 else 0.9)
             put(skin, k, 0.30, 0.31, 0.32, 0.12, 0.8, glow, glow * 0.96, glow * 0.86, 1, 0, 0)
         elif kind == TAILLAMP:
             on = 1.0 if s0 > 0 else (0.5 if dusk > 0 and actor[k] >= 0 else 0.0)
-            put(skin, k, max(r, 0.20), g * 0.6, b * 0.6, 0.05, 0.7, 1.3 * on, 0.06 * on, 0.04 * on, 1, 0, 0)
+            put(
+                skin,
+                k,
+                max(r, 0.20),
+                g * 0.6,
+                b * 0.6,
+                0.05,
+                0.7,
+                1.3 * on,
+                0.06 * on,
+                0.04 * on,
+                1,
+                0,
+                0,
+            )
         elif kind == CLOTH:
             tone = 1.0 + 0.2 * fading_noise(p[0] + p[1], p[2], 0.11, p[WIDE], 9)
             if s0 > 0:
@@ -98,7 +174,9 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
         elif kind == SKIN:
             put(skin, k, r, g, b, 0.01, 0.08, 0, 0, 0, 1, 0.08, 0)
         elif kind == STRIPES:
-            share = pulses(p[V] + s1 * p[U], 2 * max(s0, 0.01), 0.0, max(s0, 0.01), p[WV] + abs(s1) * p[WU])
+            share = pulses(
+                p[V] + s1 * p[U], 2 * max(s0, 0.01), 0.0, max(s0, 0.01), p[WV] + abs(s1) * p[WU]
+            )
             r, g, b = mix(r, g, b, 0.60, 0.60, 0.58, share)
             put(skin, k, r, g, b, 0.02, 0.2, 0, 0, 0, 1, 0, 0)
         elif kind == SIGNAL_LAMP:
@@ -108,7 +186,11 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
             put(skin, k, 0.45, 0.45, 0.42, 0.04, 0.4, glow, glow * 0.80, glow * 0.50, 1, 0, 0)
         elif kind == WOOD:
             w = p[WU] + p[WV]
-            tone = 1.0 + 0.5 * fading_noise(p[U] * 0.1, p[V], 0.02, w, 11) + 0.25 * fading_noise(p[U], p[V], 0.4, w, 12)
+            tone = (
+                1.0
+                + 0.5 * fading_noise(p[U] * 0.1, p[V], 0.02, w, 11)
+                + 0.25 * fading_noise(p[U], p[V], 0.4, w, 12)
+            )
             put(skin, k, r * tone, g * tone, b * tone, 0.006, 0.06, 0, 0, 0, 1, 0, 0)
         elif kind == HEDGE:
             _hedge(row, p, skin, k)
@@ -117,7 +199,9 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
         elif kind == PAINTWORK:
             _paintwork(row, wet, p, skin, k)
         elif kind == PLATE:
-            ink = glyphs(p[U] - 0.07, p[V] - 0.025, 0.065, int(s0), max(p[WU], p[WV])) * band(p[U], 0.06, 0.46, p[WU])
+            ink = glyphs(p[U] - 0.07, p[V] - 0.025, 0.065, int(s0), max(p[WU], p[WV])) * band(
+                p[U], 0.06, 0.46, p[WU]
+            )
             r, g, b = mix(r, g, b, 0.02, 0.02, 0.025, ink)
             put(skin, k, r, g, b, 0.02, 0.2, 0.10 * dusk, 0.10 * dusk, 0.09 * dusk, 1, 0, 0)
         elif kind == SIGN_FACE:
@@ -175,7 +259,9 @@ def _paintwork(row, wet, p, skin, k):
             r, g, b = mix(r, g, b, 0.5, 0.5, 0.48, strip)
     r, g, b = mix(r, g, b, 0.010, 0.010, 0.011, 0.85 * clip01(dark))
     mirror *= 1 - clip01(dark)
-    dust = ramp(0.42 * high - z, 0.0, 0.42 * high) * (0.25 + 0.5 * noise(x / 0.5, z / 0.2, seed & 1023))
+    dust = ramp(0.42 * high - z, 0.0, 0.42 * high) * (
+        0.25 + 0.5 * noise(x / 0.5, z / 0.2, seed & 1023)
+    )
     dust *= 0.20 + 0.35 * hash01(seed, 3, 3)
     r, g, b = mix(r, g, b, 0.13, 0.12, 0.105, clip01(dust))
     mirror *= 1 - 0.6 * clip01(dust)
@@ -197,21 +283,53 @@ def _signal_lamp(row, signals, dusk, p, skin, k):
     # Nothing tells people to hurry: their red stays on while cars' lights are amber.
     if walker and 0 <= signal < len(signals) and signals[signal] == 1 and bulb == 0:
         lit = True
-    cr, cg, cb = (1.0, 0.05, 0.03) if bulb == 0 else ((1.0, 0.45, 0.03) if bulb == 1 else (0.06, 0.95, 0.42))
+    cr, cg, cb = (
+        (1.0, 0.05, 0.03) if bulb == 0 else ((1.0, 0.45, 0.03) if bulb == 1 else (0.06, 0.95, 0.42))
+    )
     x, y, w = p[U], p[V], max(p[WU], 1e-3)
     shape = 1.0
     if walker:
         head = disc(x, y - 0.06, 0.022, w)
         trunk = band(x, -0.025, 0.025, w) * band(y, -0.02, 0.035, w)
-        legs = band(abs(x) - 0.03 * clip01(-y / 0.08) * (bulb == 2), -0.012, 0.022, w) * band(y, -0.085, -0.02, w)
+        legs = band(abs(x) - 0.03 * clip01(-y / 0.08) * (bulb == 2), -0.012, 0.022, w) * band(
+            y, -0.085, -0.02, w
+        )
         shape = min(1.0, head + trunk + legs) if w < 0.08 else 0.4
     if lit:
         hot = (1.5 if dusk > 0 else 2.6) * (0.25 + 0.75 * shape if walker else 1.0)
         cell = 0.82 + 0.18 * pulses(x, 0.03, 0.0, 0.015, w) if not walker else 1.0
         core = 0.25 * hot * clip01(1.0 - math.sqrt(x * x + y * y) / 0.1)
-        put(skin, k, cr * 0.3, cg * 0.3, cb * 0.3, 0.03, 0.2, hot * cr * cell + core, hot * cg * cell + core, hot * cb * cell + core, 1, 0, 0)
+        put(
+            skin,
+            k,
+            cr * 0.3,
+            cg * 0.3,
+            cb * 0.3,
+            0.03,
+            0.2,
+            hot * cr * cell + core,
+            hot * cg * cell + core,
+            hot * cb * cell + core,
+            1,
+            0,
+            0,
+        )
     else:
-        put(skin, k, 0.02 + 0.06 * cr, 0.02 + 0.05 * cg, 0.02 + 0.05 * cb, 0.04, 0.5, 0, 0, 0, 1, 0, 0)
+        put(
+            skin,
+            k,
+            0.02 + 0.06 * cr,
+            0.02 + 0.05 * cg,
+            0.02 + 0.05 * cb,
+            0.04,
+            0.5,
+            0,
+            0,
+            0,
+            1,
+            0,
+            0,
+        )
 
 
 @njit(cache=True, nogil=True)
@@ -220,11 +338,27 @@ def _hedge(row, p, skin, k):
     u, v, w, seed = p[U], p[V], 0.5 * (p[WU] + p[WV]), int(row[STYLE])
     if u == 0.0 and v == 0.0:
         u, v = p[0] + p[1], p[2]
-    tone = 1.0 + 0.6 * fading_noise(u, v, 0.6, w, seed) + 0.9 * fading_noise(u, v, 0.16, w, seed + 1)
+    tone = (
+        1.0 + 0.6 * fading_noise(u, v, 0.6, w, seed) + 0.9 * fading_noise(u, v, 0.16, w, seed + 1)
+    )
     tone += 1.1 * fading_noise(u, v, 0.05, w, seed + 2)
     tone = max(tone, 0.15)
     warm = 1.0 + 0.4 * fading_noise(u, v, 0.3, w, seed + 3)
-    put(skin, k, row[TINT] * tone * warm, row[TINT + 1] * tone, row[TINT + 2] * tone, 0.0, 0.06, 0, 0, 0, 1, 0.15, 0)
+    put(
+        skin,
+        k,
+        row[TINT] * tone * warm,
+        row[TINT + 1] * tone,
+        row[TINT + 2] * tone,
+        0.0,
+        0.06,
+        0,
+        0,
+        0,
+        1,
+        0.15,
+        0,
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -251,12 +385,20 @@ def _sign(row, dusk, p, skin, k):  # noqa: C901
     elif plate == 1 or plate == 7:
         # A triangle: point down to give way, point up over works.
         h = -y if plate == 1 else y
-        edge = min(h + 0.86, (0.92 - h) * 0.56 - abs(x) * 0.98) if plate == 7 else min(h + 0.86, (0.92 - h) * 0.56 - abs(x) * 0.98)
+        edge = (
+            min(h + 0.86, (0.92 - h) * 0.56 - abs(x) * 0.98)
+            if plate == 7
+            else min(h + 0.86, (0.92 - h) * 0.56 - abs(x) * 0.98)
+        )
         rim = clip01((0.20 - edge) / w + 0.5)
         r, g, b = mix(white, white, white * 0.97, 0.45, 0.02, 0.02, rim)
         if plate == 7:
-            man = band(x + 0.3 * y, -0.09, 0.09, w) * band(y, -0.5, 0.1, w) + disc(x + 0.03, y - 0.18, 0.10, w)
-            heap = clip01((0.28 - math.sqrt((x - 0.28) ** 2 + (y + 0.52) ** 2)) / w + 0.5) * (y > -0.56)
+            man = band(x + 0.3 * y, -0.09, 0.09, w) * band(y, -0.5, 0.1, w) + disc(
+                x + 0.03, y - 0.18, 0.10, w
+            )
+            heap = clip01((0.28 - math.sqrt((x - 0.28) ** 2 + (y + 0.52) ** 2)) / w + 0.5) * (
+                y > -0.56
+            )
             r, g, b = mix(r, g, b, 0.02, 0.02, 0.02, min(1.0, man + heap) * (1 - rim))
     elif plate == 2:
         rim = clip01((out - 0.74) / w + 0.5)
@@ -281,7 +423,9 @@ def _sign(row, dusk, p, skin, k):  # noqa: C901
         h = (0.86 - y) * 0.5
         inside = clip01((h * 0.92 - abs(x)) / w + 0.5) * band(y, -0.72, 0.80, w)
         man = disc(x - 0.02, y - 0.22, 0.09, w) + band(x, -0.09, 0.10, w) * band(y, -0.28, 0.12, w)
-        man += band(abs(x) - 0.22 * clip01((-0.2 - y) / 0.4), -0.02, 0.09, w) * band(y, -0.62, -0.2, w)
+        man += band(abs(x) - 0.22 * clip01((-0.2 - y) / 0.4), -0.02, 0.09, w) * band(
+            y, -0.62, -0.2, w
+        )
         bars = pulses(x, 0.26, 0.0, 0.14, w) * band(y, -0.70, -0.62, w)
         r, g, b = mix(r, g, b, white, white, white, inside)
         r, g, b = mix(r, g, b, 0.02, 0.02, 0.02, min(1.0, man + bars) * inside)
@@ -292,19 +436,26 @@ def _sign(row, dusk, p, skin, k):  # noqa: C901
         ay = y if plate == 8 else y / 0.8
         wa = w if plate == 8 else w / 0.3
         arrow = band(ax, -0.6, 0.2, wa) * band(ay, -0.13, 0.13, wa)
-        arrow = max(arrow, clip01(((0.66 - ax) * 0.75 - abs(ay)) / wa + 0.5) * band(ax, 0.1, 0.7, wa))
+        arrow = max(
+            arrow, clip01(((0.66 - ax) * 0.75 - abs(ay)) / wa + 0.5) * band(ax, 0.1, 0.7, wa)
+        )
         ink = max(edge, arrow)
         if plate == 6:
             for line in range(2):
                 y0 = 0.12 - 0.62 * line
                 ratio = half / tall
-                text = glyphs((x + 0.85) * ratio, y - y0, 0.42, number + line, w * ratio) * band(x, -0.85, 0.28 - 0.2 * line, w)
+                text = glyphs((x + 0.85) * ratio, y - y0, 0.42, number + line, w * ratio) * band(
+                    x, -0.85, 0.28 - 0.2 * line, w
+                )
                 ink = max(ink, text)
         r, g, b = mix(r, g, b, white, white, white, ink)
     elif plate == 9:
         edge = band(max(abs(x), abs(y)), 0.88, 0.95, w)
         ratio = half / tall
-        ink = max(edge, glyphs((x + 0.86) * ratio, y + 0.38, 0.76, number, w * ratio) * band(x, -0.88, 0.82, w))
+        ink = max(
+            edge,
+            glyphs((x + 0.86) * ratio, y + 0.38, 0.76, number, w * ratio) * band(x, -0.88, 0.82, w),
+        )
         r, g, b = mix(0.03, 0.07, 0.20, white, white, white, ink)
     # Lamps and headlights come straight back at dusk.
     back = 0.22 * dusk

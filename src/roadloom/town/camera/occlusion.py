@@ -33,7 +33,9 @@ def bias(distance):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def occlusion_rays(points, triangle, material, column, line, distance, rows, origins, directions, far):
+def occlusion_rays(
+    points, triangle, material, column, line, distance, rows, origins, directions, far
+):
     """Rays of all places that want some; returns how many places."""
     count = 0
     for k in range(len(triangle)):
@@ -100,7 +102,9 @@ def smooth_open(open_share, points, wide, out):
                         continue
                     q = points[y, x]
                     apart = abs(
-                        (q[0] - p[0]) * p[GX] + (q[1] - p[1]) * p[GX + 1] + (q[2] - p[2]) * p[GX + 2]
+                        (q[0] - p[0]) * p[GX]
+                        + (q[1] - p[1]) * p[GX + 1]
+                        + (q[2] - p[2]) * p[GX + 2]
                     )
                     same = q[GX] * p[GX] + q[GX + 1] * p[GX + 1] + q[GX + 2] * p[GX + 2]
                     if apart < slack and same > 0.7:
@@ -144,5 +148,3 @@ def empty_rays(count: int) -> tuple[np.ndarray, ...]:
     return (
         np.empty(count, np.int64), np.empty((rays, 3)), np.empty((rays, 3)), np.empty(rays)
     )  # fmt: skip
-
-

@@ -14,6 +14,7 @@ from roadloom.town.camera.lighting import (
     develop,
     shade,
     shade_sky,
+    soften,
     sun_rays,
 )
 from roadloom.town.camera.mirrors import mirror_colours, mirror_rays
@@ -46,7 +47,11 @@ class Painter:
 
     @staticmethod
     def of(
-        world: World, frame: Frame, directions: Float[np.ndarray, "pixel 3"], centre: Hits, side: int
+        world: World,
+        frame: Frame,
+        directions: Float[np.ndarray, "pixel 3"],
+        centre: Hits,
+        side: int,
     ) -> "Painter":
         """``side`` squared rays a pixel; directions and hits are those of the pixels' centres."""
         surfaces, caster = surfaces_of(world), caster_of(world)
@@ -146,7 +151,11 @@ class Painter:
         sunlit = np.zeros(count, np.float32)
         if not self.light.sun_rgb.any():
             return sunlit
-        rows, origins, towards = np.empty(count, np.int64), np.empty((count, 3)), np.empty((count, 3))
+        rows, origins, towards = (
+            np.empty(count, np.int64),
+            np.empty((count, 3)),
+            np.empty((count, 3)),
+        )
         found = sun_rays(
             self.light, points, skin, hits.triangle, hits.distance, column, line, part,
             self.side**2, rows, origins, towards,
@@ -154,6 +163,11 @@ class Painter:
         rows = rows[:found]
         towards = towards[:found]
         sunlit[rows] = ~self.caster.blocked(origins[:found], towards, _times(rays, rows))
+        parts = self.side**2
+        if parts > 1 and count % (parts * self.frame.width) == 0:
+            asked = np.zeros(count, np.uint8)
+            asked[rows] = 1
+            soften(sunlit, points, hits.triangle, asked, parts, self.frame.width)
         return sunlit
 
 
@@ -162,7 +176,12 @@ def _times(rays: Rays, rows: Int64[np.ndarray, " some"]) -> Float[np.ndarray, " 
 
 
 def _open_grid(
-    frame: Frame, caster: Caster, surfaces: Surfaces, directions: np.ndarray, centre: Hits, step: int
+    frame: Frame,
+    caster: Caster,
+    surfaces: Surfaces,
+    directions: np.ndarray,
+    centre: Hits,
+    step: int,
 ) -> tuple[Float32[np.ndarray, "line column"], Float32[np.ndarray, "line column 20"]]:
     """How open every ``step``-th pixel's place is; NaN where there is none."""
     lines = np.minimum(np.arange(0, frame.height, step) + step // 2, frame.height - 1)
@@ -188,9 +207,9 @@ def _open_grid(
     share = np.full(len(pixel), np.nan, np.float32)
     occlusion.gather_open(rows, count, column, line, blocked, share)
     grid, smooth = share.reshape(shape), np.empty(shape, np.float32)
-    points = points.reshape(*shape, POINT)
-    occlusion.smooth_open(grid, points, points[..., WIDE] * step, smooth)
-    return smooth, points
+    places = points.reshape(*shape, POINT)
+    occlusion.smooth_open(grid, places, places[..., WIDE] * step, smooth)
+    return smooth, places
 
 
 CURVE = curve()

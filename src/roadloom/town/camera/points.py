@@ -1,6 +1,6 @@
 """From hits to places on surfaces: normals, uv, footprints and slopes, one row per ray.
 
-    Hits + rays -> float32 [ray 20], columns below; all textures read these
+Hits + rays -> float32 [ray 20], columns below; all textures read these
 """
 
 import math

@@ -1,6 +1,6 @@
 """Everything about triangles that shading needs, in one table per world.
 
-    World.tables (Mesh columns) -> one float32 row per triangle, in the triangle's own frame
+World.tables (Mesh columns) -> one float32 row per triangle, in the triangle's own frame
 """
 
 from typing import NamedTuple

@@ -154,6 +154,7 @@ class View:
             else:
                 directions, hits = sub_directions(camera, side, first, last), None
             picture[first:last] = painter.paint(first, last, directions, hits)
+        picture[~self.valid] = 0
         return picture
 
 
@@ -165,9 +166,7 @@ def lens(
     return camera.rays()
 
 
-def sub_directions(
-    camera: Camera, side: int, first: int, last: int
-) -> Float[np.ndarray, "ray 3"]:
+def sub_directions(camera: Camera, side: int, first: int, last: int) -> Float[np.ndarray, "ray 3"]:
     """Through ``side`` x ``side`` places of every pixel of some rows, pixel by pixel; NaN where
     the lens sees nothing."""
     if camera.width * camera.height * side**2 <= KEPT_RAYS:
@@ -189,5 +188,3 @@ def _directions(camera: Camera, side: int, first: int, last: int) -> np.ndarray:
     u, v = np.broadcast_arrays(u, v)
     directions: np.ndarray = camera.unproject(np.stack([u.ravel(), v.ravel()], axis=-1))[0]
     return directions
-
-

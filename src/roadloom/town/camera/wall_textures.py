@@ -60,7 +60,9 @@ def skin_walls(rows, material, dusk, wet, triangle, points, skin):
 def wall_colour(kind, r, g, b, u, v, wu, wv, bay, storey, high, seed):
     """A wall without its windows."""
     w = 0.5 * (wu + wv)
-    tone = 1.0 + 0.16 * fading_noise(u, v, 3.7, w, seed) + 0.10 * fading_noise(u, v, 0.6, w, seed + 1)
+    tone = (
+        1.0 + 0.16 * fading_noise(u, v, 3.7, w, seed) + 0.10 * fading_noise(u, v, 0.6, w, seed + 1)
+    )
     if kind == 1 or kind == 2:
         tall, wide = (0.075, 0.225) if kind == 1 else (0.36, 0.82)
         course = int(math.floor(v / tall))
@@ -89,7 +91,9 @@ def wall_colour(kind, r, g, b, u, v, wu, wv, bay, storey, high, seed):
     elif kind == 5:
         plank = int(math.floor(v / 0.17))
         near = clip01(1.6 - 1.2 * wv / 0.17)
-        tone *= 1.0 + 0.18 * (hash01(plank, int(math.floor(u / 3.1 + plank * 0.37)), seed) - 0.5) * near
+        tone *= (
+            1.0 + 0.18 * (hash01(plank, int(math.floor(u / 3.1 + plank * 0.37)), seed) - 0.5) * near
+        )
         tone += 0.22 * fading_noise(u * 0.08, v, 0.025, w, seed + 2)
         tone *= 1.0 - 0.5 * pulses(v, 0.17, 0.0, 0.014, wv)
         r, g, b = r * tone, g * tone, b * tone
@@ -149,7 +153,7 @@ def room(x, y, su, sv, wide, tall, deep, lit, pick, wu):
         shade *= 0.6 + 0.4 * hash01(int(math.floor(at_x / 0.7)), 5, int(pick * 991))
     by_day = 0.20 * shade / (1.0 + 1.1 * depth * depth) + 0.012
     lamps = shade * (0.62 + 0.5 * at_y / tall) * (0.75 if face != 2 else 1.2)
-    warm = 0.55 + 0.45 * pick
+    warm = 0.70 + 0.30 * pick
     v = by_day * (1 - lit) + lamps * lit
     return v, v * (1 - 0.34 * lit * warm), v * (1 - 0.72 * lit * warm)
 
@@ -247,27 +251,44 @@ def _facade(row, dusk, p, skin, k):  # noqa: C901
     if top_room < high_edge + 0.35:
         put(skin, k, r, g, b, 0.004, 0.03, 0, 0, 0, 1, 0, 0)
         return
-    period = 0.0 if door else bay
     # Surround, lintel and sill, and the stain below the sill.
     if not door and kind <= 2 and window != 3:
         style = hash01(seed, 12, 1)
         if style < 0.55 or kind == 1:
             rim = 0.11 if kind != 1 else 0.0
             around = _open(x, half + rim, wu) * band(y, low, high_edge + max(rim, 0.20), wv)
-            r, g, b = mix(r, g, b, max(light_r, base_r), max(light_g, base_g), max(light_b, base_b), around * 0.8)
+            r, g, b = mix(
+                r,
+                g,
+                b,
+                max(light_r, base_r),
+                max(light_g, base_g),
+                max(light_b, base_b),
+                around * 0.8,
+            )
         sill = _open(x, half + 0.12, wu) * band(y, low - 0.085, low, wv)
         shade = _open(x, half + 0.12, wu) * band(y, low - 0.15, low - 0.085, wv)
         r, g, b = mix(r, g, b, 0.46, 0.45, 0.42, sill)
         r, g, b = mix(r, g, b, r * 0.45, g * 0.45, b * 0.45, shade)
-        stain = band(abs(x), half - 0.12, half + 0.12, max(wu, 0.12)) * ramp(y - low + 1.0, 0.0, 0.9) * band(y, low - 1.0, low - 0.1, wv)
+        stain = (
+            band(abs(x), half - 0.12, half + 0.12, max(wu, 0.12))
+            * ramp(y - low + 1.0, 0.0, 0.9)
+            * band(y, low - 1.0, low - 0.1, wv)
+        )
         r, g, b = mix(r, g, b, r * 0.62, g * 0.6, b * 0.56, 0.55 * stain)
     if window == 4 and not door:
         shutter = band(abs(x), half + 0.01, half * 1.95, wu) * band(y, low, high_edge, wv)
         slats = 0.75 + 0.25 * (1 - 2 * pulses(y, 0.06, 0.0, 0.03, wv))
         h = hash01(seed, 13, 2)
-        sr, sg, sb = (0.09, 0.16, 0.13) if h < 0.4 else ((0.20, 0.10, 0.07) if h < 0.7 else (0.15, 0.19, 0.25))
+        sr, sg, sb = (
+            (0.09, 0.16, 0.13)
+            if h < 0.4
+            else ((0.20, 0.10, 0.07) if h < 0.7 else (0.15, 0.19, 0.25))
+        )
         r, g, b = mix(r, g, b, sr * slats, sg * slats, sb * slats, shutter)
-        edge = band(abs(x), half * 1.95, half * 1.95 + 0.05, wu) * band(y, low - 0.04, high_edge, wv)
+        edge = band(abs(x), half * 1.95, half * 1.95 + 0.05, wu) * band(
+            y, low - 0.04, high_edge, wv
+        )
         r, g, b = mix(r, g, b, r * 0.55, g * 0.55, b * 0.55, edge)
     opening = _open(x, half, wu) * band(y, low, high_edge, wv)
     if opening <= 0.0:
@@ -281,19 +302,22 @@ def _facade(row, dusk, p, skin, k):  # noqa: C901
     side = opening - inner
     if side > 0:
         lift = 0.95 if by < low else 0.62
-        r, g, b = mix(r, g, b, base_r * lift + 0.02, base_g * lift + 0.02, base_b * lift + 0.02, side)
+        r, g, b = mix(
+            r, g, b, base_r * lift + 0.02, base_g * lift + 0.02, base_b * lift + 0.02, side
+        )
     lx, ly = bx + p[LU] * reveal, by + p[LV] * reveal
     soft = max(w, 0.03)
     sunny = _open(lx, half, soft) * band(ly, low, high_edge, soft)
     open_share = 1.0 - inner * (1.0 - sunny)
     # The frame.
     h = hash01(seed, 14, 3)
-    fr, fg, fb = (0.55, 0.55, 0.53) if h < 0.55 else ((0.06, 0.06, 0.065) if h < 0.8 else (0.16, 0.09, 0.05))
+    fr, fg, fb = (
+        (0.55, 0.55, 0.53) if h < 0.55 else ((0.06, 0.06, 0.065) if h < 0.8 else (0.16, 0.09, 0.05))
+    )
     if kind == 4:
         fr, fg, fb = 0.17, 0.18, 0.19
     f = 0.055 if kind != 4 else 0.035
     glass = _open(bx, half - f, wu) * band(by, low + f, high_edge - f, wv)
-    leaf = bx
     if window == 1 or window == 4:
         glass *= 1 - band(bx, -0.035, 0.035, wu)
         if pick > 0.5:
@@ -301,17 +325,24 @@ def _facade(row, dusk, p, skin, k):  # noqa: C901
             glass *= 1 - band(by, cross - 0.025, cross + 0.025, wv)
     elif window == 2:
         cross = low + 0.55 * tall
-        glass *= (1 - band(by, cross - 0.03, cross + 0.03, wv)) * (1 - 0.8 * band(bx, -0.02, 0.02, wu) * (pick > 0.6))
+        glass *= (1 - band(by, cross - 0.03, cross + 0.03, wv)) * (
+            1 - 0.8 * band(bx, -0.02, 0.02, wu) * (pick > 0.6)
+        )
     elif window == 3 or kind == 4:
         glass *= 1 - pulses(bx + half, bay / 2, 0.0, 0.05, wu)
-        leaf = bx
     if door:
-        dr, dg, db = (0.10, 0.05, 0.03) if h < 0.35 else ((0.04, 0.09, 0.07) if h < 0.65 else (0.05, 0.06, 0.10))
+        dr, dg, db = (
+            (0.10, 0.05, 0.03)
+            if h < 0.35
+            else ((0.04, 0.09, 0.07) if h < 0.65 else (0.05, 0.06, 0.10))
+        )
         panel = _open(bx, 0.40, wu) * (band(by, 0.25, 0.95, wv) + 0.0)
         fr, fg, fb = mix(dr, dg, db, dr * 0.7, dg * 0.7, db * 0.7, panel)
         knob = band(bx, 0.38, 0.45, wu) * band(by, 0.98, 1.10, wv)
         fr, fg, fb = mix(fr, fg, fb, 0.4, 0.38, 0.33, knob)
-        glass = _open(bx, 0.36, wu) * band(by, 1.15, 1.85, wv) + _open(bx, half - 0.06, wu) * band(by, 2.12, 2.38, wv)
+        glass = _open(bx, 0.36, wu) * band(by, 1.15, 1.85, wv) + _open(bx, half - 0.06, wu) * band(
+            by, 2.12, 2.38, wv
+        )
     glass = min(max(glass, 0.0), inner)
     r, g, b = mix(r, g, b, fr, fg, fb, inner)
     # The room.
@@ -320,7 +351,7 @@ def _facade(row, dusk, p, skin, k):  # noqa: C901
     shown = hash01(column, level, seed + 33)
     lit = 0.0
     if dusk > 0:
-        lit = 0.9 if chance < (0.40 if kind != 4 else 0.55) else 0.0
+        lit = (0.42 + 0.3 * shown) if chance < (0.40 if kind != 4 else 0.45) else 0.0
     elif chance < 0.05 or kind == 4 and chance < 0.25:
         lit = 0.30
     rr, rg, rb = room(bx, by, p[SU], p[SV], bay, storey - 0.25, 3.2 + 2.0 * shown, lit, shown, wu)
@@ -328,7 +359,9 @@ def _facade(row, dusk, p, skin, k):  # noqa: C901
         cover, cloth = curtain(bx, 2 * half, by, low, high_edge, shown, kind_of, wu)
         day = cloth * (0.30 + 0.5 * sunny) * (0.35 if dusk > 0 else 1.0)
         glow = lit * cloth * 0.9
-        rr, rg, rb = mix(rr, rg, rb, day + glow, day * 0.97 + glow * 0.70, day * 0.90 + glow * 0.36, cover)
+        rr, rg, rb = mix(
+            rr, rg, rb, day + glow, day * 0.97 + glow * 0.70, day * 0.90 + glow * 0.36, cover
+        )
     keep = 1 - glass
     dim = 1.0 if dusk > 0 else 0.8
     put(
@@ -379,7 +412,11 @@ def _shopfront(row, dusk, p, skin, k):
         edge = band(v, sign_high, sign_high + 0.06, wv) + band(v, sign_low - 0.05, sign_low, wv)
         r, g, b = mix(r, g, b, r * 0.45, g * 0.45, b * 0.45, clip01(edge))
         if dusk > 0 and pick > 0.3:
-            glow_r, glow_g, glow_b = 0.5 * r + ink * 0.5 * ir, 0.5 * g + ink * 0.5 * ig, 0.5 * b + ink * 0.5 * ib
+            glow_r, glow_g, glow_b = (
+                0.5 * r + ink * 0.5 * ir,
+                0.5 * g + ink * 0.5 * ig,
+                0.5 * b + ink * 0.5 * ib,
+            )
     else:
         post = 0.07
         opening = _open(x, bay * 0.5 - post, wu) * band(v, low, top, wv)
@@ -391,21 +428,27 @@ def _shopfront(row, dusk, p, skin, k):
             reveal = 0.55 if is_door else 0.07
             bx, by = x + p[SU] * reveal, v + p[SV] * reveal
             inner = min(opening, _open(bx, bay * 0.5 - post, wu) * band(by, low, top, wv))
-            sunny = _open(bx + p[LU] * reveal, bay * 0.5 - post, 0.05) * band(by + p[LV] * reveal, low, top, 0.05)
+            sunny = _open(bx + p[LU] * reveal, bay * 0.5 - post, 0.05) * band(
+                by + p[LV] * reveal, low, top, 0.05
+            )
             r, g, b = mix(r, g, b, r * 0.6, g * 0.6, b * 0.6, opening - inner)
             f = 0.05
             glass = _open(bx, bay * 0.5 - post - f, wu) * band(by, low + f, top - f, wv)
             if is_door:
                 glass = _open(bx, min(0.46, bay * 0.5 - 0.2), wu) * band(by, 0.28, 2.05, wv)
-                glass += band(abs(bx), min(0.54, bay * 0.5 - 0.12), bay * 0.5 - post - f, wu) * band(by, 0.3, top - f, wv)
+                glass += band(
+                    abs(bx), min(0.54, bay * 0.5 - 0.12), bay * 0.5 - post - f, wu
+                ) * band(by, 0.3, top - f, wv)
                 glass += _open(bx, 0.46, wu) * band(by, 2.18, top - f, wv)
                 glass *= 1 - band(bx, 0.36, 0.40, wu) * band(by, 0.85, 1.25, wv)
             else:
                 glass *= 1 - band(by, top - 0.62, top - 0.57, wv)
             glass = min(max(glass, 0.0), inner)
             r, g, b = mix(r, g, b, fr * 0.8, fg * 0.8, fb * 0.8, inner)
-            lit = 0.9 if dusk > 0 and hash01(seed, 5, 5) < 0.8 else (0.0 if dusk > 0 else 0.13)
-            rr, rg, rb = room(bx, by, p[SU], p[SV], bay * 1.6, high, 4.2, lit, hash01(column, seed, 6), wu)
+            lit = 0.62 if dusk > 0 and hash01(seed, 5, 5) < 0.8 else (0.0 if dusk > 0 else 0.13)
+            rr, rg, rb = room(
+                bx, by, p[SU], p[SV], bay * 1.6, high, 4.2, lit, hash01(column, seed, 6), wu
+            )
             # Goods in the window, shelves behind them.
             gx, gy = bx + p[SU] * 0.4, by + p[SV] * 0.4
             i = int(math.floor(gx / 0.31))
@@ -421,7 +464,9 @@ def _shopfront(row, dusk, p, skin, k):
             )
             # A poster or lettering on the pane.
             if hash01(column, seed, 11) < 0.4:
-                ink = glyphs(bx + bay * 0.3, by - top + 0.5, 0.16, seed + column, w) * _open(bx, bay * 0.32, wu)
+                ink = glyphs(bx + bay * 0.3, by - top + 0.5, 0.16, seed + column, w) * _open(
+                    bx, bay * 0.32, wu
+                )
                 rr, rg, rb = mix(rr, rg, rb, 0.45, 0.45, 0.43, 0.8 * ink)
             keep = 1 - glass
             r, g, b = r * keep + 0.012 * glass, g * keep + 0.012 * glass, b * keep + 0.012 * glass
@@ -452,7 +497,9 @@ def _roof(row, wet, p, skin, k):
     r, g, b = row[TINT] * tone, row[TINT + 1] * tone, row[TINT + 2] * tone
     r, g, b = mix(r, g, b, r * 0.7, g * 0.75, b * 0.6, moss)
     dark = 1 - 0.3 * wet
-    put(skin, k, r * dark, g * dark, b * dark, 0.006 + 0.02 * wet, 0.1 + 0.3 * wet, 0, 0, 0, 1, 0, 0)
+    put(
+        skin, k, r * dark, g * dark, b * dark, 0.006 + 0.02 * wet, 0.1 + 0.3 * wet, 0, 0, 0, 1, 0, 0
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -479,6 +526,8 @@ def _far_wall(row, dusk, p, skin, k):
     h = hash01(column, level, seed)
     tone = 1.0 + 0.15 * fading_noise(u, v, 6.0, wu, seed)
     pane = 0.03 + 0.10 * (0.3 + (h - 0.3) * near)
-    r, g, b = mix(row[TINT] * tone, row[TINT + 1] * tone, row[TINT + 2] * tone, pane, pane, pane * 1.1, share)
+    r, g, b = mix(
+        row[TINT] * tone, row[TINT + 1] * tone, row[TINT + 2] * tone, pane, pane, pane * 1.1, share
+    )
     lit = dusk * share * (0.25 + ((1.0 if h < 0.3 else 0.0) - 0.25) * near)
     put(skin, k, r, g, b, 0.02 * share, 0.4 * share, 0.6 * lit, 0.46 * lit, 0.27 * lit, 1, 0, 0)
