@@ -202,17 +202,9 @@ def _head(stance: Stance, look: Look, k: float, detail: int, skin: Finish, cls: 
     middle = np.array([stance.neck[0] + 0.035 * k, stance.neck[1], crown - size / 2 - tall])
     radii = np.array([0.40, 0.325, 0.5]) * size
     parts = [ellipsoid(middle, radii, skin, sides=sides, rings=rings)]
-    if detail != FAR:
-        under = middle - (0.012 * k, 0.0, 0.25 * size)
-        parts.append(
-            tube(
-                [stance.neck - (0, 0, 0.03 * k), under],
-                (0.056 * k, 0.05 * k),
-                7,
-                skin,
-                caps=(False, False),
-            )
-        )
+    throat = [stance.neck - (0, 0, 0.03 * k), middle - (0.012 * k, 0.0, 0.25 * size)]
+    girth = (0.056 * k, 0.05 * k)
+    parts.append(tube(throat, girth, (7, 5, 3)[detail], skin, caps=(False, False)))
     hair = Finish(materials.PLAIN, look.hair, cls, (0.6, 0.12))
     back, up = -0.055 * size, 0.075 * size
     cover = radii * (1.03, 1.10, 0.93) if look.hat == "" else radii * (1.0, 1.06, 0.80)
