@@ -202,3 +202,29 @@ def test_nothing_becomes_nothing():
     rows, piece = triangles_of(np.zeros((0, 2)), np.zeros(1, np.int64))
     assert rows.shape == (0, 3)
     assert len(piece) == 0
+
+
+# -- relief ----------------------------------------------------------------------------------------
+
+
+def test_grades_are_like_the_measured():
+    grades, around = [], []
+    for index in range(8):
+        relief = draw_relief(dice_of("val", index, 1))
+        assert abs(height(relief, np.zeros(1), np.zeros(1))[0]) < 1e-3
+        at = np.arange(-395.0, 396.0, 10.0)
+        x, y = np.meshgrid(at, at)
+        z = height(relief, x, y)
+        grades.append(np.abs(np.concatenate([np.diff(z, axis=0).ravel(), np.diff(z).ravel()])) / 10)
+        near = np.hypot(x, y) < 50
+        around.append((z[near].min(), z[near].max()))
+    assert np.max(grades) < 0.07
+    assert np.percentile(grades, [25, 50, 75]) == pytest.approx([0.023, 0.032, 0.040], abs=0.006)
+    low, high = np.mean(around, axis=0)
+    assert -3.2 < low < -1.2
+    assert 1.2 < high < 3.2
+
+
+def test_relief_is_drawn_the_same_again():
+    assert draw_relief(dice_of("val", 3, 1)) == draw_relief(dice_of("val", 3, 1))
+    assert draw_relief(dice_of("val", 3, 1)) != draw_relief(dice_of("val", 4, 1))

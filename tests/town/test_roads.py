@@ -11,7 +11,7 @@ from roadloom.town.plan.draw import dice_of
 from roadloom.town.plan.roads import draw_roads
 from roadloom.town.plan.types import EXTENT_MM, KERB_MM, RoadNet
 
-INDICES = (0, 2, 4)
+INDICES = (0, 4)
 HARD = ("road", "junction", "parking")
 
 
@@ -113,7 +113,7 @@ def test_lanes_join_end_to_begin(net):
             a = np.subtract(lane.centre[-1], lane.centre[-2]).astype(float)
             b = np.subtract(following.centre[1], following.centre[0]).astype(float)
             cross = (a[0] * b[1] - a[1] * b[0]) / np.hypot(*a) / np.hypot(*b)
-            assert abs(cross) < np.sin(np.deg2rad(6)), (lane.id, other, np.rad2deg(cross))
+            assert abs(cross) < np.sin(np.deg2rad(4)), (lane.id, other, np.rad2deg(cross))
         for other in lane.predecessors:
             assert lane.id in net.lanes[other].successors
 
@@ -146,14 +146,14 @@ def test_vertices_are_close_enough_to_drive_on(net):
     for lane in net.lanes:
         steps = [np.hypot(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(lane.centre)]
         assert max(steps) <= 2_150
-        assert min(steps) > 5
+        assert min(steps) > 250
 
 
 def test_sizes_are_those_of_real_maps(net):
     inside = [lane for lane in net.lanes if lane.junction >= 0 and lane.kind == "vehicle"]
     lengths = np.array([length_of(lane.centre) for lane in inside])
     assert lengths.min() > 5_000
-    assert lengths.max() < 32_000
+    assert lengths.max() < 36_000
     assert 10_000 < lengths.mean() < 21_000
     widths = {lane.width for lane in net.lanes if lane.kind == "vehicle" and lane.street >= 0}
     assert min(widths) >= 3_000

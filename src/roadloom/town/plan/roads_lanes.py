@@ -242,7 +242,7 @@ def _track(
     start = corner[0] - leg * heading[0], corner[1] - leg * heading[1]
     stop = corner[0] + leg * end_heading[0], corner[1] + leg * end_heading[1]
     radius = leg * sqrt((1 + cos) / (1 - cos))
-    bend = arc(start, corner, stop, int(2 * leg / 1000) + 2)
+    bend = arc(start, corner, stop, int(2 * leg / 600) + 2)
     found = bend
     if a - leg > 300:
         found = [*_line(p, start)[:-1], *found]

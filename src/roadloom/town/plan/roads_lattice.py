@@ -212,7 +212,7 @@ def _places(
     dice: Dice, xs: list[int], ys: list[int]
 ) -> tuple[dict[Spot, Place], dict[Spot, Place]]:
     """Nodes, and how the lattice is bent as a whole and each one moved a little."""
-    bend_x, bend_y = dice.between(-28_000, 28_000), dice.between(-28_000, 28_000)
+    bend_x, bend_y = dice.between(-21_000, 21_000), dice.between(-21_000, 21_000)
     most = dice.between(1_500, 7_500)
     all_x, all_y = [-EXTENT_MM, *xs, EXTENT_MM], [-EXTENT_MM, *ys, EXTENT_MM]
     even, moves = {}, {}

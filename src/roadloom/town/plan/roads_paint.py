@@ -13,6 +13,8 @@ LINE = 60
 DASH, GAP = 3_000, 6_000
 BAY = 6_000
 """Length of a parking bay."""
+SHORTEST = 30
+"""Shorter pieces of lines are left out."""
 BORDER = 100
 """From the plan's edge to the first paint."""
 INSET = 40
@@ -112,7 +114,8 @@ def _open_spans(street: StreetShape) -> list[Span]:
 def _solid(street: StreetShape, span: Span, left: Number, colour: str) -> Iterator[Paint]:
     low, high = span
     for a, b in pairwise(sorted({low, high, *street.between(low, high)})):
-        yield _bar(street, (a, left), (b, left), LINE, colour)
+        if b - a >= SHORTEST:
+            yield _bar(street, (a, left), (b, left), LINE, colour)
 
 
 def _dashed(street: StreetShape, spans: list[Span], left: Number, colour: str) -> Iterator[Paint]:

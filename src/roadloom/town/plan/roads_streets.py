@@ -124,8 +124,8 @@ class StreetShape:
 
     @cached_property
     def fine(self) -> tuple[int, ...]:
-        """Where lanes have vertices: the stations, and others at most 2 m apart."""
-        return _filled(self.stations, 2_000.0)
+        """Where lanes have vertices: evenly, at most 2 m apart."""
+        return _filled((0, self.length), 2_000.0)
 
     def between(self, low: int, high: int) -> list[int]:
         """Stations in a stretch, its ends among them."""
