@@ -30,8 +30,8 @@ from roadloom.town.traffic.simulate import Simulation
 from roadloom.town.traffic.standing import draw_groups, draw_workers
 from roadloom.town.traffic.walkers import (
     Obstacles,
+    add_partner,
     crossings_on,
-    draw_partner,
     draw_walks,
     lay_way,
     make_person,
@@ -47,8 +47,10 @@ KEEP_M = 150.0
 MOST = 90
 PUSH_LIMIT = {False: 4.7, True: 2.7}
 """Accelerations [m/s2] of vehicles and of people above which somebody falls out."""
-WALK_M = 95.0
-"""People are drawn on walks this near to the ego's first place."""
+ONE_WAY_MM = 1_800
+"""On narrower walks all people go the same way."""
+WALK_M = 45.0
+"""People are drawn on walks this near to the ego's way."""
 
 
 @dataclass(frozen=True)
@@ -64,23 +66,24 @@ def drive(dice: Dice, roads: RoadNet, things: tuple[Thing, ...]) -> Traffic:
     net, obstacles = Net(roads, things), Obstacles.of(things)
     refused: set[int] = set()
     density = dice.pick((55, 80, 100, 120, 150))
-    crowding = dice.pick((20, 45, 80, 110, 140))
+    crowding = dice.pick((25, 60, 100, 140, 180))
     for _ in range(TRIES):
         start = -MARGIN_TICKS - WARM_TICKS - EGO_TICKS
         seconds = (CLIP_TICKS + 2 * MARGIN_TICKS + EGO_TICKS) * 0.05
-        ego = choose_ego(dice, net, seconds, frozenset(refused))
+        first = -MARGIN_TICKS - EGO_TICKS
+        ego = choose_ego(dice, net, seconds, frozenset(refused), first)
         if ego is None:
             break
         cars = spawn_cars(dice, net, density, seconds + WARM_TICKS * 0.05)
         place = ego.route.way.at(np.arange(0.0, ego.route.way.length, 4.0))
-        route = place[max(0, int(ego.s / 4) - 8) : int(ego.s / 4) + 40, :2]
+        route = place[max(0, int(ego.s / 4) - 8) : int(ego.s / 4) + 28, :2]
         standing = draw_groups(dice, roads, obstacles, route, crowding * 10 // 100)
         standing += draw_workers(dice, net, things, obstacles)
         still = np.array([a.path[1] for a in standing], np.float64).reshape(-1, 2) / 1000
         total = seconds + WARM_TICKS * 0.05
-        people = _people(dice, net, obstacles, route, crowding * 45 // 100, still, total)
+        people = _people(dice, net, obstacles, route, crowding * 60 // 100, still, total)
         simulation = Simulation(net, cars, Crowd(roads, people, still), start)
-        simulation.run(-MARGIN_TICKS - EGO_TICKS)
+        simulation.run(first)
         simulation.enter(ego)
         simulation.run(CLIP_TICKS + MARGIN_TICKS + 2)
         traffic = _finish(net, simulation, standing, obstacles)
@@ -100,24 +103,23 @@ def _people(
     for walk in roads.walks:
         middle = np.array(walk.path[len(walk.path) // 2], np.float64) / 1000
         d = near - middle
-        if walk.crossing < 0 and float((d * d).sum(axis=1).min()) < 60.0 * 60.0:
+        if walk.crossing < 0 and float((d * d).sum(axis=1).min()) < WALK_M * WALK_M:
             length = max(
                 abs(walk.path[0][0] - walk.path[-1][0]), abs(walk.path[0][1] - walk.path[-1][1])
             )
             firsts += [walk.id] * (1 + length // 12_000)
     found: list[Person] = []
+    streams: dict[int, bool] = {}
     taken: list[tuple[float, float]] = [tuple(p) for p in still.tolist()]
-    for _ in range(3 * count):
+    for _ in range(5 * count):
         if len(found) >= count or not firsts:
             break
-        person = _person(dice, roads, obstacles, dice.pick(firsts), still, seconds)
+        person = _person(dice, roads, obstacles, dice.pick(firsts), still, seconds, streams)
         if person is None:
             continue
         x, y = person.table[int(person.s / 0.25)][:2]
         if all((x - a) * (x - a) + (y - b) * (y - b) > 2.6 for a, b in taken):
             taken.append((x, y))
-            if person.kind in ("adult", "child") and dice.percent(28):
-                draw_partner(dice, person, obstacles)
             found.append(person)
     return found
 
@@ -128,7 +130,13 @@ PEOPLE = (("adult", 82), ("child", 2), ("stroller", 4), ("wheelchair", 3), ("sco
 
 
 def _person(
-    dice: Dice, roads: RoadNet, obstacles: Obstacles, first: int, still: np.ndarray, seconds: float
+    dice: Dice,
+    roads: RoadNet,
+    obstacles: Obstacles,
+    first: int,
+    still: np.ndarray,
+    seconds: float,
+    streams: dict[int, bool],
 ) -> Person | None:
     at = dice.between(0, 99)
     kind = "adult"
@@ -138,27 +146,32 @@ def _person(
             break
         at -= share
     want = (
-        dice.between(900, 1_700) / 1000 if kind != "scooter" else dice.between(1_900, 2_600) / 1000
+        dice.between(950, 1_800) / 1000 if kind != "scooter" else dice.between(1_900, 2_600) / 1000
     )
     size, seed = draw_size(dice, kind), dice.word() & 0xFFFFFFFF
+    partner = dice.pick(("adult", "adult", "adult", "child", "child", "dog"))
+    with_partner = kind == "adult" and dice.percent(28)
+    other = draw_size(dice, partner), dice.word() & 0xFFFFFFFF
+    aside = (size[1] + other[0][1]) / 2000 + dice.between(60, 200) / 1000 if with_partner else 0.0
     need = want * seconds + 25.0
     start = dice.between(1_500, 14_000) / 1000
-    forward = dice.percent(50)
-    walks = draw_walks(dice, roads, first, forward, need + start)
-    for _ in range(3):
-        way = lay_way(dice, roads, walks, need + start)
-        if way is None or way.length < start + 10.0:
-            return None
-        places = np.array(way.vertices, np.float64) / 1000
-        if obstacles.hit(places, size[1] / 2000 + 0.08):
-            continue
-        if len(still) and _close(places, still):
-            continue
-        overs = crossings_on(roads, walks, way)
-        if any(o.kerb - 1.5 < start < o.far + 1.0 for o in overs):
-            return None
-        return make_person(kind, size, seed, way, overs, start, want)
-    return None
+    forward = streams.get(first, dice.percent(50))
+    walks = draw_walks(dice, roads, first, forward, need + start, streams)
+    spare = size[1] / 2000 + 0.12
+    way = lay_way(dice, roads, walks, need + start, obstacles, spare, aside)
+    if way is None or way.length < start + 10.0:
+        return None
+    places = np.array(way.vertices, np.float64) / 1000
+    if obstacles.hit(places, spare - 0.07) or (len(still) and _close(places, still)):
+        return None
+    overs = crossings_on(roads, walks, way)
+    if overs is None or any(o.kerb - 1.5 < start < o.far + 1.0 for o in overs):
+        return None
+    streams.update(w for w in walks if roads.walks[w[0]].width < ONE_WAY_MM)
+    person = make_person(kind, size, seed, way, overs, start, want)
+    if with_partner:
+        add_partner(person, partner, *other, aside)
+    return person
 
 
 def _close(places: np.ndarray, still: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ NEAR_M, FAR_M = 170.0, 300.0
 HEADWAY_M = {"main": 55, "side": 85, "lane": 170}
 """Mean distance between vehicles on a lane at middling density."""
 EGO_SIZE = (4600, 1900, 1700)
-EGO_REACH_M = 45.0
+EGO_REACH_M = 32.0
 """The ego appears within this distance of the town's middle, a few seconds before the clip."""
 GROUPS = {"cyclist": "bike", "motorcyclist": "bike", "bus": "bus"}
 
@@ -45,13 +45,14 @@ def _on_lane(dice: Dice, net: Net, lane: PlanLane, density: int, seconds: float)
         thin = apart > NEAR_M and dice.percent(35)
         kind = _kind(dice, street, lane)
         size, seed = draw_size(dice, kind), dice.word() & 0xFFFFFFFF
-        keen, gap = dice.between(72, 98) / 100, dice.between(7_000, int(2000 * headway)) / 1000
+        keen, gap = dice.between(66, 96) / 100, dice.between(7_000, int(2000 * headway)) / 1000
         length = size[0] / 1000
         if apart < FAR_M and not thin and _fits(net, lane, at, length):
             group = group_of(kind)
             lanes = draw_route(dice, net, lane.id, at + 60.0 + 11.0 * seconds, group)
             if lanes is not None and (group in ("bike", "car") or _wide(net, lanes)):
                 route = build_route(net, lanes, group)
+                keen = keen if group != "bike" else (keen + 1.0) / 2
                 found.append(Car(kind, size, seed, group, route, at, _pace(route, at), keen))
         at += length + gap
     return found
@@ -112,7 +113,9 @@ def _kind(dice: Dice, street: str, lane: PlanLane) -> str:
 # -- the ego ---------------------------------------------------------------------------------------
 
 
-def choose_ego(dice: Dice, net: Net, seconds: float, refused: frozenset[int]) -> Car | None:
+def choose_ego(
+    dice: Dice, net: Net, seconds: float, refused: frozenset[int], first_tick: int
+) -> Car | None:
     """The ego on a lane near the middle, on a main street where one is; lanes in ``refused`` are
     not begun on. None where nothing is left."""
     places: list[tuple[int, float, float]] = []
@@ -125,11 +128,11 @@ def choose_ego(dice: Dice, net: Net, seconds: float, refused: frozenset[int]) ->
                 main = net.roads.streets[lane.street].kind == "main"
                 places.append((lane.id, float(metre), 3.0 if main else 1.0))
     wanted = ("left", "right")[dice.between(0, 1)] if dice.percent(EGO_TURNS) else "straight"
-    for _ in range(30):
+    for _ in range(60):
         if not places:
             return None
         mains = [p for p in places if p[2] > 1.0] or places
-        lane_id, at, _ = dice.pick(mains if dice.percent(80) else places)
+        lane_id, at, _ = dice.pick(mains if dice.percent(55) else places)
         to_go = net.length[lane_id] - at
         reach = to_go < 75.0
         if wanted != "straight" and not reach and dice.percent(80):
@@ -138,12 +141,31 @@ def choose_ego(dice: Dice, net: Net, seconds: float, refused: frozenset[int]) ->
         if lanes is None or (wanted != "straight" and not _turns(net, lanes, wanted)):
             continue
         route = build_route(net, lanes, "car")
-        return Car("ego", EGO_SIZE, 1, "car", route, at, _pace(route, at), 0.92)
+        if _waits(net, route, at, first_tick) and not dice.percent(EGO_WAITS):
+            continue
+        return Car(
+            "ego", EGO_SIZE, 1, "car", route, at, _pace(route, at), dice.between(55, 88) / 100
+        )
     return None
 
 
-EGO_TURNS = 45
+EGO_TURNS = 39
 """Per cent of clips in which the ego is sent round a corner at its first junction."""
+
+
+EGO_WAITS = 14
+"""Per cent of the draws with a long wait at the first red light that are kept."""
+EGO_PACE, LONG_TICKS = 7.5, 70
+
+
+def _waits(net: Net, route: Route, at: float, first_tick: int) -> bool:
+    """Whether its first light will be red for long when it comes there at a usual pace."""
+    for gate in route.gates:
+        if gate.signal >= 0:
+            tick = first_tick + int((gate.line - at) / EGO_PACE * 20)
+            signal = net.roads.signals[gate.signal]
+            return signal.state(tick) != "green" and signal.state(tick + LONG_TICKS) != "green"
+    return False
 
 
 def _turns(net: Net, lanes: list[int], turn: str) -> bool:

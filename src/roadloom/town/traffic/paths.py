@@ -19,7 +19,7 @@ BEND_STEP_M = 0.7
 STRAIGHT = 0.004
 """Turn [rad] of a piece below which it needs no more vertices."""
 HALF_WINDOW_M = 0.75
-"""Curvature is a turn over twice this length."""
+"""Curvature is a turn over twice this length, unless a shorter one is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +50,15 @@ class Way:
         """x, y and unit heading at distances, [step 4]."""
         return np.stack(on_path(self._metres, along), axis=-1)
 
-    def bend(self) -> np.ndarray:
+    def bend(self, half_window: float = HALF_WINDOW_M) -> np.ndarray:
         """Curvature [1/m] at each whole metre from 0 to the end, unsigned, rounded."""
         count = int(self.length) + 2
         along = np.arange(2 * count) / 2
-        before = self.at(np.clip(along - HALF_WINDOW_M, 0.0, self.length))
-        after = self.at(np.clip(along + HALF_WINDOW_M, 0.0, self.length))
+        before = self.at(np.clip(along - half_window, 0.0, self.length))
+        after = self.at(np.clip(along + half_window, 0.0, self.length))
         turn = before[:, 2] * after[:, 3] - before[:, 3] * after[:, 2]
-        fine = np.abs(turn) / (2 * HALF_WINDOW_M)
+        back = before[:, 2] * after[:, 2] + before[:, 3] * after[:, 3] < 0
+        fine = np.where(back, 2 - np.abs(turn), np.abs(turn)) / (2 * half_window)
         worst = np.maximum(fine, np.maximum(np.append(fine[1:], 0.0), np.append(0.0, fine[:-1])))
         return worst[::2]
 

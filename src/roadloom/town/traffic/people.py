@@ -58,6 +58,8 @@ class Partner:
     way: Way
     at: tuple[np.ndarray, np.ndarray]
     """Distances along the other's way, and along this one's beside them."""
+    table: list[list[float]]
+    """x, y and unit heading beside every ``SAMPLE_M`` of the other's way."""
 
 
 class Crowd:
@@ -70,12 +72,20 @@ class Crowd:
         """Crossings on which nobody may step now."""
         self._on: dict[int, list[tuple[Person, Over]]] = {}
         self._lanes: dict[tuple[int, int], tuple[float, float]] = {}
-        count = len(people)
-        sizes = np.array([p.size for p in people], np.float64).reshape(-1, 3) / 1000
-        extra = np.array([1.0 if p.partners else 0.0 for p in people])
-        self._wide = sizes[:, 1] / 2 + 0.4 * extra
-        self._long = sizes[:, 0] / 2
-        self._far = np.full(count, 9.0)
+        bodies: list[Person | Partner] = [
+            *people,
+            *(partner for p in people for partner in p.partners),
+        ]
+        beside = [row for row, p in enumerate(people) for _ in p.partners]
+        self._owner = np.array([*range(len(people)), *beside], np.int64)
+        sizes = np.array([b.size for b in bodies], np.float64).reshape(-1, 3) / 1000
+        others = np.full(len(standing), 0.4)
+        self._wide = np.concatenate([sizes[:, 1] / 2, others])
+        self._long = np.concatenate([sizes[:, 0] / 2, others])
+        owners = np.concatenate([self._owner, np.full(len(standing), -1)])
+        self._strange = self._owner[:, None] != owners[None, :]
+        """[body, body or standing]: whether the second is none of the first's own group."""
+        self._later = self._strange & (owners[None, :] < self._owner[:, None]) & (owners >= 0)
 
     # -- what drivers ask ------------------------------------------------------------------------
 
@@ -137,7 +147,7 @@ class Crowd:
     def _wish(self, person: Person, bound: float, tick: int) -> float:
         limit = person.speed[min(int(person.s + 0.3), len(person.speed) - 1)]
         limit = min(limit, bound)
-        a = min(PUSH, (limit - person.v) / 0.3)
+        a = min(PUSH, (limit - person.v) / 0.4)
         end = person.way.length - 0.4 - person.s
         if end < 3.0:
             a = min(a, _stop(person.v, end))
@@ -146,7 +156,7 @@ class Crowd:
             room = over.kerb - WAIT_M - person.size[0] / 2000 - person.s
             if -0.3 < room < 3.0 and not self._may_step(person, over, room, tick):
                 a = min(a, _stop(person.v, room))
-        return max(a, -2.2, -person.v / STEP_S)
+        return max(a, -1.8, -person.v / STEP_S)
 
     def _may_step(self, person: Person, over: Over, room: float, tick: int) -> bool:
         if room > 0.25 + person.v * person.v / (2 * BRAKE):
@@ -160,27 +170,43 @@ class Crowd:
         return light.state(tick) == light.state(tick + LAST_GREEN_TICKS) == "green"
 
     def _room_ahead(self) -> list[float]:
-        """Speed that each person may walk for those ahead of them."""
-        count = len(self.people)
-        if not count:
+        """Speed that each person, and whoever walks beside them, may walk for all others."""
+        if not self.people:
             return []
         rows = [p.table[int(p.s / SAMPLE_M + 0.5)] for p in self.people]
+        rows += [
+            partner.table[min(int(p.s / SAMPLE_M + 0.5), len(partner.table) - 1)]
+            for p in self.people
+            for partner in p.partners
+        ]
         now = np.array(rows)
-        if len(self.standing):
-            there = np.concatenate([now[:, :2], self.standing])
-        else:
-            there = now[:, :2]
-        others = len(there) - count
-        wide = np.concatenate([self._wide, np.full(others, 0.4)])
-        long = np.concatenate([self._long, np.full(others, 0.4)])
+        speed = np.array([p.v for p in self.people])[self._owner]
+        there = np.concatenate([now[:, :2], self.standing])
+        wide, long = self._wide, self._long
         dx = there[None, :, 0] - now[:, None, 0]
         dy = there[None, :, 1] - now[:, None, 1]
         ahead = dx * now[:, None, 2] + dy * now[:, None, 3]
         aside = np.abs(dy * now[:, None, 2] - dx * now[:, None, 3])
-        seen = (ahead > 0.05) & (ahead < 3.0) & (aside < self._wide[:, None] + wide[None, :] + 0.05)
-        gap = np.where(seen, ahead - self._long[:, None] - long[None, :] - 0.2, 9.0)
-        bound: list[float] = (np.maximum(gap.min(axis=1), 0.0) / PATIENCE_S).tolist()
-        return bound
+        reach = wide[: len(now), None] + wide[None, :]
+        seen = (ahead > 0.05) & (ahead < 3.0) & (aside < reach + 0.05) & self._strange
+        gap = np.where(seen, ahead - long[: len(now), None] - long[None, :] - 0.2, 9.0)
+        # Those who come from the side: the later one in the list lets the other pass.
+        move = now[:, 2:] * speed[:, None]
+        still = np.zeros((len(there) - len(now), 2))
+        wx = np.concatenate([move, still])[None, :, 0] - move[:, None, 0]
+        wy = np.concatenate([move, still])[None, :, 1] - move[:, None, 1]
+        when = -(dx * wx + dy * wy) / np.maximum(wx * wx + wy * wy, 0.04)
+        nx, ny = dx + when * wx, dy + when * wy
+        meets = (when > 0.0) & (when < 2.0) & (nx * nx + ny * ny < 0.8) & self._later
+        apart = np.sqrt(dx * dx + dy * dy)
+        gap = np.where(meets, np.minimum(gap, apart - 1.0), gap)
+        bound = np.maximum(gap.min(axis=1), 0.0) / PATIENCE_S
+        found: list[float] = bound[: len(self.people)].tolist()
+        for owner, value in zip(
+            self._owner[len(found) :].tolist(), bound[len(found) :].tolist(), strict=True
+        ):
+            found[owner] = min(found[owner], value)
+        return found
 
 
 def _stop(v: float, room: float) -> float:

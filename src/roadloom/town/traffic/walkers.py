@@ -6,21 +6,20 @@ from math import floor, sqrt
 import numpy as np
 
 from roadloom.town.dice import Dice
-from roadloom.town.plan.sizes import draw_size
 from roadloom.town.plan.things_site import ground_rect
 from roadloom.town.plan.types import Point, RoadNet, Thing
 from roadloom.town.traffic.network import line_length
 from roadloom.town.traffic.paths import Way, speed_profile
 from roadloom.town.traffic.people import SAMPLE_M, Over, Partner, Person
+from roadloom.town.traffic.weave import weave
 
 STEP_M = 0.5
-ROUNDING = 5
+ROUNDING = 8
 """Passes of the smoothing that rounds corners."""
 SIDEWAYS = 1.1
-TIGHTEST = 1.1
+BEND_M = 0.3
+TIGHTEST = 1.9
 """Largest curvature [1/m] of a way."""
-SPARE_M = 0.5
-"""From somebody's middle to what stands beside their way."""
 Walks = list[tuple[int, bool]]
 """(walk, whether from its first vertex to its last), in order."""
 
@@ -42,13 +41,20 @@ class Obstacles:
         reach = np.sqrt(half[:, 0] * half[:, 0] + half[:, 1] * half[:, 1])
         return Obstacles(rows[:, :2] / 1000, rows[:, 2:4], half, reach)
 
+    def _rows(self, places: np.ndarray, spare: float) -> np.ndarray:
+        """Those that may lie within a distance of places."""
+        low, high = places.min(axis=0) - spare, places.max(axis=0) + spare
+        edge = self.reach[:, None]
+        return ((self.at + edge > low) & (self.at - edge < high)).all(axis=1).nonzero()[0]
+
+    def near(self, places: np.ndarray, spare: float) -> np.ndarray:
+        """x, y, unit direction and half sizes of those near places, [thing 6]."""
+        rows = self._rows(places, spare)
+        return np.concatenate([self.at[rows], self.heading[rows], self.half[rows]], axis=1)
+
     def hit(self, places: np.ndarray, spare: float) -> bool:
         """Whether any place lies closer than ``spare`` to a thing."""
-        low, high = places.min(axis=0) - spare, places.max(axis=0) + spare
-        near = ((self.at + self.reach[:, None] > low) & (self.at - self.reach[:, None] < high)).all(
-            axis=1
-        )
-        rows = near.nonzero()[0]
+        rows = self._rows(places, spare)
         if not len(rows):
             return False
         d = places[:, None, :] - self.at[None, rows]
@@ -58,8 +64,11 @@ class Obstacles:
         return bool(((along < spare) & (across < spare)).any())
 
 
-def draw_walks(dice: Dice, roads: RoadNet, first: int, forward: bool, need: float) -> Walks:
-    """Walks one after another, at least ``need`` metres where the net goes on."""
+def draw_walks(
+    dice: Dice, roads: RoadNet, first: int, forward: bool, need: float, streams: dict[int, bool]
+) -> Walks:
+    """Walks one after another, at least ``need`` metres where the net goes on. ``streams``: the
+    only direction of narrow walks that are in use."""
     found = [(first, forward)]
     total = line_length(roads.walks[first].path)
     while total < need:
@@ -68,10 +77,10 @@ def draw_walks(dice: Dice, roads: RoadNet, first: int, forward: bool, need: floa
         ways: Walks = []
         for link in roads.walks[walk].links:
             path = roads.walks[link].path
-            if path[0] == end and _goes_on(roads, found[-1], (link, True)):
-                ways.append((link, True))
-            elif path[-1] == end and _goes_on(roads, found[-1], (link, False)):
-                ways.append((link, False))
+            onward = link, path[0] == end
+            with_stream = streams.get(link, onward[1]) == onward[1]
+            if with_stream and _goes_on(roads, found[-1], onward):
+                ways.append(onward)
         if not ways:
             break
         found.append(dice.pick(ways))
@@ -92,16 +101,23 @@ def _directed(roads: RoadNet, walk: tuple[int, bool]) -> tuple[Point, ...]:
     return path if walk[1] else path[::-1]
 
 
-def lay_way(dice: Dice, roads: RoadNet, walks: Walks, most: float) -> Way | None:
-    """The way of somebody who keeps to their right along walks, corners rounded."""
+def lay_way(
+    dice: Dice, roads: RoadNet, walks: Walks, most: float, obstacles: Obstacles,
+    spare: float, beside: float,
+) -> Way | None:  # fmt: skip
+    """The way of somebody who keeps to their right along walks and goes round what stands there,
+    corners rounded; ``beside`` metres to their right somebody else needs room, too."""
     points: list[Point] = []
+    wish: list[float] = []
     room: list[float] = []
     for walk in walks:
         path = _directed(roads, walk)
         half = max(0.0, roads.walks[walk[0]].width / 2000 - 0.3)
-        keep = -half * dice.between(25, 95) / 100 if half > 0.35 else 0.0
+        least = min(half, 0.45)
+        keep = -least - (half - least) * dice.between(0, 95) / 100
         points.extend(path if not points else path[1:])
-        room.extend([keep] * (len(path) - 1))
+        wish.extend([max(keep, beside - half - 0.3)] * (len(path) - 1))
+        room.extend([half] * (len(path) - 1))
     centre = np.array(points, np.float64) / 1000
     chord = centre[1:] - centre[:-1]
     length = np.sqrt(chord[:, 0] * chord[:, 0] + chord[:, 1] * chord[:, 1])
@@ -113,19 +129,33 @@ def lay_way(dice: Dice, roads: RoadNet, walks: Walks, most: float) -> Way | None
         return None
     piece = np.searchsorted(np.array(starts[1:-1]), along, side="right")
     share = ((along - np.array(starts)[piece]) / length[piece])[:, None]
-    at = centre[piece] + share * chord[piece]
-    aside = np.array(room)[piece]
-    at = _smooth(at, ROUNDING)
-    aside = _smooth(aside[:, None], 16)[:, 0]
+    at = _smooth(centre[piece] + share * chord[piece], ROUNDING)
     heading = _headings(at)
+    near = obstacles.near(at, 3.0)
+    aside = weave(
+        at, heading, np.array(wish)[piece], np.array(room)[piece], near, spare, beside
+    )  # fmt: skip
+    if aside is None:
+        return None
     side = np.stack([-heading[:, 1], heading[:, 0]], axis=1)
-    way = _whole(_smooth(at + side * aside[:, None], 2))
-    return way if float(way.bend().max()) < TIGHTEST else None
+    at = _smooth(at + side * _smooth(aside[:, None], 8), 4)
+    if not _runs(at):
+        return None
+    way = _whole(at)
+    return way if float(way.bend(BEND_M).max()) < TIGHTEST else None
 
 
 def _whole(at: np.ndarray) -> Way:
     rows = at.tolist()
     return Way(tuple((floor(x * 1000 + 0.5), floor(y * 1000 + 0.5)) for x, y in rows))
+
+
+def _runs(at: np.ndarray) -> bool:
+    """Whether every step goes on, none back or nowhere."""
+    step = at[1:] - at[:-1]
+    length = np.sqrt(step[:, 0] * step[:, 0] + step[:, 1] * step[:, 1])
+    onward = step[:-1, 0] * step[1:, 0] + step[:-1, 1] * step[1:, 1]
+    return float(length.min()) > 0.1 and bool((onward > 0.5 * length[:-1] * length[1:]).all())
 
 
 def _smooth(values: np.ndarray, passes: int) -> np.ndarray:
@@ -140,28 +170,36 @@ def _headings(at: np.ndarray) -> np.ndarray:
     return step / np.sqrt(step[:, :1] * step[:, :1] + step[:, 1:] * step[:, 1:])
 
 
-def crossings_on(roads: RoadNet, walks: Walks, way: Way) -> list[Over]:
-    """Where a way leaves and reaches kerbs: nearest to where its crossings' middles begin."""
-    found = []
+def crossings_on(roads: RoadNet, walks: Walks, way: Way) -> list[Over] | None:
+    """Where a way leaves and reaches kerbs, in order; None where it goes astray on a crossing."""
+    found: list[Over] = []
     places = np.arange(0.0, way.length, 0.1)
     at = way.at(places)
+    after = 0
     for walk, _ in walks:
         index = roads.walks[walk].crossing
         if index < 0:
             continue
-        path = np.array(roads.crossings[index].path, np.float64) / 1000
+        crossing = roads.crossings[index]
+        path = np.array(crossing.path, np.float64) / 1000
         ax, ay = path[1] - path[0]
         norm = sqrt(ax * ax + ay * ay)
         along = ((at[:, 0] - path[0, 0]) * ax + (at[:, 1] - path[0, 1]) * ay) / norm
         across = ((at[:, 1] - path[0, 1]) * ax - (at[:, 0] - path[0, 0]) * ay) / norm
-        inside = (along > 0) & (along < norm) & (np.abs(across) < 4.0)
-        rows = inside.nonzero()[0]
-        if len(rows) < 3 or rows[-1] - rows[0] != len(rows) - 1:
-            continue
-        first, last = float(places[rows[0]]), float(places[rows[-1]])
-        if rows[0] == 0 or rows[-1] == len(places) - 1:
-            continue
-        found.append(Over(index, first, last, bool(along[rows[-1]] > along[rows[0]])))
+        inside = (along > 0) & (along < norm) & (np.abs(across) < crossing.width / 2000 + 0.3)
+        rows = inside[after:].nonzero()[0] + after
+        if not len(rows):
+            return found  # the way ends before
+        first = int(rows[0])
+        ends = (~inside[first:]).nonzero()[0]
+        if not len(ends):
+            return found  # the way ends there, and nobody comes so far
+        last = first + int(ends[0]) - 1
+        if abs(float(along[last] - along[first])) < norm - 0.5 or first == 0:
+            return None
+        forward = bool(along[last] > along[first])
+        found.append(Over(index, float(places[first]), float(places[last]), forward))
+        after = last + 1
     return found
 
 
@@ -169,7 +207,7 @@ def make_person(
     kind: str, size: tuple[int, int, int], seed: int, way: Way,
     overs: list[Over], s: float, want: float,
 ) -> Person:  # fmt: skip
-    bend = way.bend()
+    bend = way.bend(BEND_M)
     speed = speed_profile(bend, [want] * len(bend), SIDEWAYS, 0.7)
     table = way.at(np.minimum(np.arange(0.0, way.length + 2.0, SAMPLE_M), way.length)).tolist()
     return Person(kind, size, seed, way, speed, overs, s, min(want, speed[int(s)]), table)
@@ -178,26 +216,24 @@ def make_person(
 def beside(way: Way, aside: float) -> tuple[Way, tuple[np.ndarray, np.ndarray]] | None:
     """A way to the left (or right) of another; None where that is too bent."""
     at = way.at(np.arange(0.0, way.length, STEP_M))
-    if float(way.bend().max()) * abs(aside) > 0.6:
+    if float(way.bend(BEND_M).max()) * abs(aside) > 0.6:
         return None
     side = np.stack([-at[:, 3], at[:, 2]], axis=1)
+    if not _runs(at[:, :2] + side * aside):
+        return None
     other = _whole(at[:, :2] + side * aside)
-    if float(other.bend().max()) > TIGHTEST:
+    if float(other.bend(BEND_M).max()) > TIGHTEST:
         return None
     return other, (np.arange(len(at)) * STEP_M, np.array(other.starts))
 
 
-def draw_partner(dice: Dice, person: Person, obstacles: Obstacles) -> None:
-    """Somebody, or a dog, at a person's side; where there is room."""
-    kind = dice.pick(("adult", "adult", "adult", "child", "child", "dog"))
-    size, seed = draw_size(dice, kind), dice.word() & 0xFFFFFFFF
-    gap = (person.size[1] + size[1]) / 2000 + dice.between(60, 200) / 1000
-    for aside in (gap, -gap):
-        laid = beside(person.way, aside)
-        if laid is None:
-            continue
+def add_partner(
+    person: Person, kind: str, size: tuple[int, int, int], seed: int, aside: float
+) -> None:
+    """Somebody, or a dog, walks at a person's right; where their way is not too bent for it."""
+    laid = beside(person.way, -aside)
+    if laid is not None:
         other, places = laid
-        clear = not obstacles.hit(np.array(other.vertices, np.float64) / 1000, SPARE_M)
-        if clear:
-            person.partners.append(Partner(kind, size, seed, other, places))
-            return
+        samples = np.arange(len(person.table)) * SAMPLE_M
+        table = other.at(np.interp(samples, *places)).tolist()
+        person.partners.append(Partner(kind, size, seed, other, places, table))
