@@ -75,10 +75,11 @@ def _house(size: Size, seed: int, detail: int, shape: tuple[int, ...]) -> Flat:
     look = Wall(tint, texture, window, bay, storey, seed % 65536, 0.0, top, detail == FAR)
     if detail == FAR:
         body = footprint
-    walls(flat, body, -SUNK_M, top, look)
+    hipped = hipped and body.x1 - body.x0 > deep + 0.8
+    walls(flat, body, -SUNK_M, top, look, ridge=0.0 if hipped else ridge)
     edged = detail == NEAR
     gap = 0.0 if detail == FAR else out
-    if hipped and body.x1 - body.x0 > deep + 0.8:
+    if hipped:
         roofs.hip(flat, body, top, ridge, gap, tile, edged)
     else:
         roofs.gable(flat, body, top, ridge, roofs.Eaves(gap * 0.7, gap), tile, look, edged)

@@ -153,12 +153,13 @@ def block(
         _crown(flat, far, size[2], Dice(seed, 72), detail)
         return flat
     look, body = made.look, made.body
+    ridge = made.crown if made.roof == "gable" else 0.0
     if made.ground:
         walls(flat, body, made.ground, made.top, look, "rbl")
-        walls(flat, body, -SUNK_M, made.top, look, "f", made.blank)
+        walls(flat, body, -SUNK_M, made.top, look, "f", made.blank, ridge)
         _shops(flat, made, Dice(seed, 73), detail)
     else:
-        walls(flat, body, -SUNK_M, made.top, look, "", made.blank)
+        walls(flat, body, -SUNK_M, made.top, look, "", made.blank, ridge)
     _crown(flat, made, size[2], Dice(seed, 72), detail)
     around = body
     if made.annex:

@@ -187,14 +187,20 @@ def walls(
     look: Wall,
     skip: str = "",
     blank: str = "",
+    ridge: float = 0.0,
 ) -> None:
-    """The sides of a body but those in ``skip`` (f, r, b, l); no windows on ``blank`` ones."""
+    """The sides of a body but those in ``skip`` (f, r, b, l); no windows on ``blank`` ones.
+
+    Under a ``ridge`` the walls r and l go on as gables: no cornice ends them.
+    """
     ring = rect.ring
     for i, side in enumerate(SIDES):
         if side not in skip:
             left, right = ring[i], ring[(i + 1) % 4]
             length = abs(right[0] - left[0]) + abs(right[1] - left[1])
             own = look._replace(window=0) if side in blank else look
+            if ridge and side in "rl":
+                own = own._replace(height=ridge + 1.0)
             wall(flat, left, right, z0, z1, own.finish(length))
 
 

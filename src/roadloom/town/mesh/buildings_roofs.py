@@ -71,7 +71,7 @@ def _gable_end(
 ) -> None:
     middle = (body.y0 + body.y1) / 2
     a, b = (body.y0, body.y1) if side > 0 else (body.y1, body.y0)
-    blank = look._replace(window=0).finish(body.y1 - body.y0)
+    blank = look._replace(window=0, height=ridge_z + 1.0).finish(body.y1 - body.y0)
     width = body.y1 - body.y0
     top = (x, middle, ridge_z)
     flat.quad(
