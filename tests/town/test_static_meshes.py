@@ -313,16 +313,6 @@ def test_shops_open_to_the_street():
 
 
 @pytest.mark.parametrize("kind", ["building", "shop", "office", "house", "hall"])
-def test_mass_is_the_body_between_the_walls(kind):
-    for size in SIZES[kind]:
-        low, high = buildings.mass(kind, size, 7, SHAPES[kind])
-        assert all(a >= -s / 2 - 1e-9 for a, s in zip(low[:2], size[:2], strict=True))
-        assert all(b <= s / 2 + 1e-9 for b, s in zip(high[:2], size[:2], strict=True))
-        assert (high[0] - low[0]) * (high[1] - low[1]) > 0.45 * size[0] * size[1]
-        assert 2.0 < high[2] <= size[2]
-
-
-@pytest.mark.parametrize("kind", ["building", "shop", "office", "house", "hall"])
 def test_walls_do_not_share_a_place(kind):
     """No two upright faces with one orientation lie in one plane over each other."""
     for size in SIZES[kind]:

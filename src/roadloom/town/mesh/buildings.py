@@ -2,8 +2,8 @@
 
 The x axis runs along the street and the FRONT faces -y. ``shape`` is (storeys,). Wherever something
 stands out of the walls (balconies, awnings, eaves), the walls are set back from the bounds, and a
-thin paved slab fills the footprint around them; ``mass`` says where the walls are. In walls' uv, v
-is the height above the building's ground level.
+thin paved slab fills the footprint around them. In walls' uv, v is the height above the building's
+ground level.
 """
 
 from roadloom.town.dice import Dice
@@ -11,7 +11,7 @@ from roadloom.town.mesh import buildings_fronts as fronts
 from roadloom.town.mesh import buildings_roofs as roofs
 from roadloom.town.mesh import materials
 from roadloom.town.mesh.build import FAR, NEAR, SUNK_M
-from roadloom.town.mesh.buildings_blocks import APRON_M, BRICK, CLADDING, PLASTER, block, plan
+from roadloom.town.mesh.buildings_blocks import APRON_M, BRICK, CLADDING, PLASTER, block
 from roadloom.town.mesh.buildings_parts import (
     BUILDING,
     GLAZING,
@@ -290,26 +290,3 @@ def _skyline(size: Size, seed: int) -> Flat:
         left, right = (wide * dice.between(3, 30) / 100 for _ in range(2))
         rect = rect.inset(left, right, deep * 0.12, deep * 0.12)
     return flat
-
-
-def mass(
-    kind: str, size: Size, seed: int, shape: tuple[int, ...]
-) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Low and high corner [m] of the main body between its walls, up to their top, at NEAR and
-    MIDDLE: what is solid without doubt."""
-    if kind in ("building", "shop", "office"):
-        made = plan(kind, size, seed, shape, Dice(seed, 71))
-        body = made.body
-        return (body.x0, body.y0, -SUNK_M), (body.x1, body.y1, made.top)
-    mesh = build(kind, size, seed, NEAR, shape)
-    upright = (abs(mesh.normals[:, 0, 2]) < 0.01) & (
-        (mesh.material == materials.FACADE)
-        | (mesh.material == materials.FAR_WALL)
-        | (mesh.material == materials.BRICKWORK)
-    )
-    corners = mesh.corners[upright]
-    low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
-    return tuple(low.tolist()), tuple(high.tolist())
-
-
-__all__ = ["build", "mass"]
