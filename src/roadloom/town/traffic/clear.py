@@ -4,9 +4,10 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
+from shapely import STRtree, points, polygons
 
 from roadloom.town.kinds import KINDS
-from roadloom.town.plan.types import Actor
+from roadloom.town.plan.types import KERB_MM, Actor, Area, RoadNet
 from roadloom.town.tracks import STEPS_PER_TICK, TICK_S, _smooth_along, on_path
 from roadloom.town.traffic.walkers import Obstacles
 
@@ -53,6 +54,30 @@ def pushed(prints: Footprints, row: int) -> float:
     second = at[2 * h :] - 2 * at[h:-h] + at[: -2 * h]
     size = second[:, 0] * second[:, 0] + second[:, 1] * second[:, 1]
     return sqrt(float(size.max())) / (h * h * EVERY_TICKS * EVERY_TICKS * TICK_S * TICK_S)
+
+
+class Roadway:
+    """Where the ground is low: roads, junctions, parking."""
+
+    def __init__(self, roads: RoadNet) -> None:
+        low = [a for a in roads.areas if a.kind in ("road", "junction", "parking")]
+        self._tree = STRtree([polygons(np.array(a.ring), holes=_holes(a)) for a in low])
+
+    def astray(self, prints: Footprints, row: int, actor: Actor) -> bool:
+        """Whether somebody is ever on the roadway while they count as on a pavement, or the
+        other way round. (Points against polygons of whole millimetres: exact predicates.)"""
+        places = points(np.floor(prints.turning[row] * 1000 + 0.5))
+        low = np.zeros(len(places), bool)
+        low[self._tree.query(places, predicate="intersects")[0]] = True
+        steps = np.array(actor.raised, np.float64)
+        along = np.array(actor.along[::EVERY_TICKS], np.float64)
+        raised = np.interp(along, steps[:, 0], steps[:, 1])
+        wrong = np.where(low, raised > 0.85 * KERB_MM, raised < 0.15 * KERB_MM)
+        return bool(wrong.any())
+
+
+def _holes(area: Area) -> list[np.ndarray] | None:
+    return [np.array(hole) for hole in area.holes] or None
 
 
 def touch_standing(prints: Footprints, row: int, obstacles: Obstacles) -> bool:

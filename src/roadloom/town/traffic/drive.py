@@ -16,6 +16,7 @@ from roadloom.town.plan.sizes import draw_size
 from roadloom.town.plan.types import CLIP_TICKS, MARGIN_TICKS, Actor, RoadNet, Thing
 from roadloom.town.traffic.clear import (
     Footprints,
+    Roadway,
     footprints,
     is_person,
     pushed,
@@ -203,6 +204,9 @@ def _finish(
     gone |= {
         k for k, actor in enumerate(actors) if pushed(prints, k) > PUSH_LIMIT[is_person(actor)]
     }
+    roadway = Roadway(net.roads)
+    walkers = [k for k, a in enumerate(actors) if is_person(a) and a.along[0] < a.along[-1]]
+    gone |= {k for k in walkers if roadway.astray(prints, k, actors[k])}
     for a, b in touching_pairs(prints):
         if a not in gone and b not in gone:
             gone.add(b)
