@@ -9,6 +9,8 @@ import json
 import multiprocessing
 import time
 from collections.abc import Callable
+from functools import partial
+from multiprocessing.synchronize import Barrier
 
 import numpy as np
 
@@ -70,8 +72,8 @@ def rays_of_cameras(world: World) -> None:
         hit = np.isfinite(hits.distance)
         reach = hits.distance[hit, None] - 2e-3
         points = cast.origins[hit] + cast.directions[hit] * reach
-        first += seconds(lambda c=cast, t=time_s: caster.cast(c.origins, c.directions, t))  # type: ignore[misc]
-        shadow += seconds(lambda p=points, t=time_s: caster.blocked(p, SUN, t))  # type: ignore[misc]
+        first += seconds(partial(caster.cast, cast.origins, cast.directions, time_s))
+        shadow += seconds(partial(caster.blocked, points, SUN, time_s))
         rays, shadows = rays + len(hit), shadows + len(points)
     tell("first hits, six cameras 256 x 256", cpu_s=first, mrays_per_s=rays / first / 1e6)
     tell("shadows of their hits", cpu_s=shadow, mrays_per_s=shadows / shadow / 1e6)
@@ -103,27 +105,29 @@ def sweeps_of_one(world: World) -> None:
 def many(scene: int, processes: int) -> None:
     """Sweeps one after the other in each process, of different seconds of one clip."""
     context = multiprocessing.get_context("spawn")
-    ready, go = context.Barrier(processes + 1), context.Event()
+    ready = context.Barrier(processes + 1)
     workers = [
-        context.Process(target=work, args=(scene, number, ready, go)) for number in range(processes)
+        context.Process(target=work, args=(scene, number, ready)) for number in range(processes)
     ]
     for worker in workers:
         worker.start()
+    while ready.n_waiting < processes:
+        if not all(worker.is_alive() for worker in workers):
+            raise SystemExit("a process ended before it was ready")
+        time.sleep(0.01)
     ready.wait()
     start = time.perf_counter()
-    go.set()
     for worker in workers:
         worker.join()
     rate = processes * SWEEPS / (time.perf_counter() - start)
     tell("sweeps one after the other", processes=processes, sweeps_per_s=rate)
 
 
-def work(scene: int, number: int, ready: object, go: object) -> None:
+def work(scene: int, number: int, ready: Barrier) -> None:
     world, lidar = build_world("val", scene), preset("nuscenes").lidars[0]
     first = world.start_ns + (1 + number) * 4 * 10**9
     see(world, lidar, first)
-    ready.wait()  # type: ignore[attr-defined]
-    go.wait()  # type: ignore[attr-defined]
+    ready.wait()
     for turn in range(SWEEPS):
         see(world, lidar, first + turn * TURN_NS)
 

@@ -145,6 +145,7 @@ def test_visibility_equals_counting_in_a_town_of_one_thing(world, rig, row_time_
         for m in rig.cameras
     ]
     boxes = annotate(world, time_ns, 60.0, 4, (), views)
+    sure = 0
     rows = [int(name.rpartition("-")[2]) for name in boxes.track_id]
     for i, row in enumerate(rows):
         seen = sum((v.instance == row).sum() for v in views)
@@ -152,7 +153,10 @@ def test_visibility_equals_counting_in_a_town_of_one_thing(world, rig, row_time_
         mine = lonely.standing if row >= world.standing else 0
         count = sum((view_of(lonely, v.mount, v.time_ns).instance == mine).sum() for v in views)
         share = seen / max(count, 1)
-        assert boxes.visibility[i] == 1 + sum(share >= level for level in LEVELS), (row, share)
+        if all(abs(share - level) > 0.02 for level in LEVELS):  # large things are sampled
+            assert boxes.visibility[i] == 1 + sum(share >= level for level in LEVELS), (row, share)
+            sure += 1
+    assert sure >= len(rows) - 1
     assert len(set(boxes.visibility)) > 1
 
 
@@ -164,7 +168,9 @@ def test_pixels_of_a_thing_alone_need_only_its_window(world, rig):
     outlines = corners(pose, size)
     some = 0
     for mount in rig.cameras:
-        view = SimpleNamespace(mount=mount, time_ns=time_ns, instance=None)
+        view = SimpleNamespace(
+            mount=mount, time_ns=time_ns, instance=np.zeros((180, 320), np.int32)
+        )
         lens = mount.camera.rays()
         everywhere = np.repeat(np.arange(mount.camera.height), mount.camera.width)
         rays = camera_rays(world, mount, time_ns, lens[0].reshape(-1, 3), everywhere)
@@ -172,9 +178,10 @@ def test_pixels_of_a_thing_alone_need_only_its_window(world, rig):
             outline = outlines[thing]
             if not world.boxed[thing]:
                 outline = outline - (0, 0, 1)  # they reach into the ground
-            found = shown_pixels(world, view, thing, outline, lens)
+            found = shown_pixels(world, view, thing, outline, lens)[1]
             whole = int(caster_of(world).meets(thing, *rays).sum())
-            assert found == whole or not world.boxed[thing] and found <= whole
+            if world.boxed[thing]:
+                assert abs(found - whole) <= (0 if whole < 400 else 0.03 * whole)
             some += found > 0
     assert some > 6
     front = rig.cameras[0].camera

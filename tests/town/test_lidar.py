@@ -104,33 +104,33 @@ def test_rolling_rays_leave_the_sensor_where_it_is_then(world, mount):
     assert 0.15 < np.sqrt((moved**2).sum()) < 0.25  # 4 m/s for 50 ms
 
 
+def points_in_boxes(world, mount, tick, frozen):
+    """How many points things with boxes have; each must lie in its box, where that is then."""
+    shots = hits_of(world, mount, stamp_of(world, tick), frozen=frozen, physics=EXACT)
+    back = shots.fate == Fate.RETURNED
+    (middle, size), still = world.box, world.town_from_standing
+    met = 0
+    for thing in np.unique(shots.thing[back]):
+        rows = np.flatnonzero(back & (shots.thing == thing))
+        if thing < 0 or not world.boxed[thing]:
+            continue
+        if thing < world.standing:
+            pose = still[np.full(len(rows), thing)]
+        else:
+            pose = poses_at(world.tracks[thing - world.standing], shots.rays.time_s[rows])
+        ends = shots.rays.origins[rows] + shots.rays.directions[rows] * shots.range_m[rows, None]
+        local = pose.inverse().apply(ends[:, None])[:, 0]
+        box = Pose(np.eye(3)[None], middle[thing][None])
+        assert inside(local, box, size[thing][None]).all(), world.things[thing].kind
+        met += len(rows)
+    return met
+
+
 def test_points_lie_in_their_boxes_at_their_own_time(world, mount):
+    drawn = build_world("val", 0)
     for frozen in (True, False):
-        shots = hits_of(world, mount, stamp_of(world, 60), frozen=frozen, physics=EXACT)
-        ends = shots.rays.origins + shots.rays.directions * np.where(
-            shots.fate == Fate.RETURNED, shots.range_m, 0.0
-        )[:, None]  # fmt: skip
-        middle, size = world.box
-        met = 0
-        for thing in np.flatnonzero(world.boxed):
-            rows = np.flatnonzero((shots.thing == thing) & (shots.fate == Fate.RETURNED))
-            if not len(rows):
-                continue
-            met += len(rows)
-            if thing < world.standing:
-                poses = Pose(*(a[None] for a in _parts(world.town_from_standing[int(thing)])))
-                poses = poses[np.zeros(len(rows), int)]
-            else:
-                track = world.tracks[thing - world.standing]
-                poses = poses_at(track, shots.rays.time_s[rows])
-            local = poses.inverse().apply(ends[rows, None])[:, 0]
-            box = Pose(np.eye(3)[None], middle[thing][None])
-            assert inside(local, box, size[thing][None]).all()
-        assert met > 500
-
-
-def _parts(pose):
-    return pose.rotation, pose.translation
+        assert points_in_boxes(world, mount, 60, frozen) > 500
+        assert sum(points_in_boxes(drawn, mount, tick, frozen) for tick in (10, 120, 330)) > 500
 
 
 def test_sweeps_are_in_the_order_of_firing(world, mount):

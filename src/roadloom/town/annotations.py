@@ -9,7 +9,7 @@ from roadloom.geometry.box import corners, points_in_boxes_count
 from roadloom.geometry.pose import Pose
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.sweep import Sweep
-from roadloom.town.cast.alone import InstanceImage, shown_pixels
+from roadloom.town.cast.alone import InstanceImage, shown_pixels, things_in
 from roadloom.town.plan.types import TICK_NS, Actor
 from roadloom.town.tracks import STEP_S, poses_at
 from roadloom.town.world import World
@@ -114,14 +114,15 @@ def _visibility(
         return np.zeros(len(rows), np.uint8)
     from roadloom.town.camera.view import lens
 
-    count = len(world.things)
-    images = [view.instance for view in views]
-    seen = sum(np.bincount(image[image >= 0], minlength=count)[rows] for image in images)
-    alone = np.zeros(len(rows))
+    count, seen, alone = len(world.things), np.zeros(len(rows)), np.zeros(len(rows))
+    somewhere = np.zeros(count, bool)
+    for view in views:
+        somewhere |= things_in(view.instance, count)
     for view in views:
         directions = lens(view.mount.camera)
-        for i in np.flatnonzero(seen):
-            alone[i] += shown_pixels(world, view, int(rows[i]), outlines[i], directions)
+        for i in np.flatnonzero(somewhere[rows]):
+            counts = shown_pixels(world, view, int(rows[i]), outlines[i], directions)
+            seen[i], alone[i] = seen[i] + counts[0], alone[i] + counts[1]
     share = seen / np.maximum(alone, 1)
     return (1 + np.searchsorted(LEVELS, share, side="right")).astype(np.uint8)
 
