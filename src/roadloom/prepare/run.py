@@ -10,16 +10,21 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from itertools import islice
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from roadloom.errors import BadInput
+from roadloom.errors import BadInput, RoadloomError
 from roadloom.io.progress import show_progress
 from roadloom.io.read import is_file, read_json
 from roadloom.prepare.request import Request, claim, manifest_of
 from roadloom.prepare.write import CLIP, record_path, shard_path, write_clip
 from roadloom.scene.registry import open_source
+
+PATIENCE_S = 20.0
+"""For a worker that was told to end; then it is killed."""
 
 
 class Summary(NamedTuple):
@@ -71,7 +76,7 @@ def prepare(
     todo = [scene for scene in mine if not is_whole(folder, scene, request)]
     frames = 0
     with show_progress(total=len(todo), desc=f"preparing {request.source}", unit="clip") as bar:
-        for count in _each(partial(_write, request, folder), todo, workers):
+        for count in _each(request, folder, todo, workers):
             frames += count
             bar.update()
     return Summary(len(todo), len(mine) - len(todo), frames)
@@ -92,21 +97,67 @@ def is_whole(folder: Path, scene: str, request: Request) -> bool:
         return False  # it is made anew
 
 
-def _write(request: Request, folder: Path, scene: str) -> int:
-    return write_clip(request, scene, folder, lambda: None)
-
-
-def _each(work: Any, scenes: list[str], workers: int) -> Iterator[int]:
-    """Results in the order in which they are ready."""
+def _each(request: Request, folder: Path, scenes: list[str], workers: int) -> Iterator[int]:
+    """Numbers of frames, in the order in which the scenes are ready."""
     if workers == 1 or len(scenes) < 2:
-        yield from map(work, scenes)
+        for scene in scenes:
+            yield write_clip(request, scene, folder)
         return
     context = multiprocessing.get_context("spawn")  # a fork would share OpenMP's threads
-    with (
-        _one_thread_each(),
-        context.Pool(min(workers, len(scenes)), initializer=_leave_quietly) as pool,
-    ):
-        yield from pool.imap_unordered(work, scenes)
+    waiting = iter(scenes)
+    pipes: dict[Connection, BaseProcess] = {}
+    try:
+        with _one_thread_each():
+            for scene in islice(waiting, workers):
+                ours, theirs = context.Pipe()
+                worker = context.Process(target=_work, args=(theirs, request, folder), daemon=True)
+                worker.start()
+                theirs.close()
+                pipes[ours] = worker
+                ours.send(scene)
+        while pipes:
+            for pipe in wait(list(pipes)):
+                assert isinstance(pipe, Connection)
+                yield _answer(pipe, pipes[pipe])
+                following = next(waiting, None)
+                pipe.send(following)
+                if following is None:
+                    pipes.pop(pipe).join()
+                    pipe.close()
+    finally:
+        for left in pipes.values():
+            left.terminate()
+        for pipe, left in pipes.items():
+            left.join(PATIENCE_S)
+            left.kill()
+            left.join()
+            pipe.close()
+
+
+def _answer(pipe: Connection, worker: BaseProcess) -> int:
+    """What a worker sends: how many frames it wrote, or the error that stopped it."""
+    try:
+        answer = pipe.recv()
+    except EOFError as error:
+        worker.join()
+        raise RuntimeError(f"a worker ended early, with status {worker.exitcode}") from error
+    if isinstance(answer, Exception):
+        raise answer
+    return int(answer)
+
+
+def _work(pipe: Connection, request: Request, folder: Path) -> None:
+    """A worker: scenes in, numbers of frames out; what is half written is removed at its end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends us
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        while (scene := pipe.recv()) is not None:
+            try:
+                pipe.send(write_clip(request, scene, folder))
+            except (RoadloomError, OSError) as error:
+                pipe.send(error)
+    except (EOFError, BrokenPipeError):
+        return  # the parent is gone
 
 
 @contextmanager
@@ -123,12 +174,6 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _leave_quietly() -> None:
-    """In a worker: the parent hears Ctrl-C and ends us, and we remove what is half written."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
 
 
 def _leave(number: int, frame: object) -> None:

@@ -6,7 +6,6 @@ Frame n of every kind has the members ``00000n...``. What one frame lacks is lef
 frame of a clip holds is an error, as somebody asked for it.
 """
 
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from hashlib import file_digest
@@ -34,7 +33,6 @@ from roadloom.sensors.rig_yaml import rig_to_yaml
 NS_PER_S = 1_000_000_000
 CLIP = "clip"
 """The kind that is always there: times, poses, rig and facts."""
-Done = Callable[[], object]
 
 
 def shard_path(folder: Path, kind: str, scene: str) -> Path:
@@ -78,7 +76,7 @@ def frame_times(clip: Clip, hz: int | None, *, made: bool) -> Int64[np.ndarray, 
     return keys[np.unique(nearer)]
 
 
-def write_clip(request: Request, scene: str, folder: Path, done: Done) -> int:
+def write_clip(request: Request, scene: str, folder: Path) -> int:
     """Write every shard of one scene, then its record; returns the number of frames.
 
     Raises:
@@ -108,7 +106,6 @@ def write_clip(request: Request, scene: str, folder: Path, done: Done) -> int:
                 else:
                     wrote = _write_frame(files[kind], kind, frame, name)
                 found[kind] += wrote
-            done()
         for kind, count in found.items():
             if len(times) and not count:
                 raise NotRecorded(
