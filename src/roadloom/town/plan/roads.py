@@ -13,7 +13,7 @@ from roadloom.town.plan import roads_rules as rules
 from roadloom.town.plan.roads_blocks import find_blocks
 from roadloom.town.plan.roads_curves import Axis, Place
 from roadloom.town.plan.roads_junctions import Arm, Corner, Junction, arms_at, corners_of
-from roadloom.town.plan.roads_lanes import Lanes, lay_junction, lay_street
+from roadloom.town.plan.roads_lanes import Lanes, lay_junction, lay_street, turns_from
 from roadloom.town.plan.roads_lattice import (
     EAST,
     NORTH,
@@ -51,6 +51,9 @@ def draw_roads(dice: Dice) -> RoadNet:
         )
         for k, spot in enumerate(spots)
     ]
+    for junction in junctions:
+        for arm in junction.arms:
+            streets[arm.street].ends[arm.end].turns = turns_from(arm, junction)
     signals: list[Signal] = []
     for junction in junctions:
         if rules.set_controls(dice, junction, streets) == "signal":

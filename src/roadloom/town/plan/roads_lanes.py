@@ -157,6 +157,11 @@ TURNS = {1: "right", 2: "straight", 3: "left"}
 """Turn by quarter turns counter-clockwise from the arm one comes from to the arm one leaves by."""
 
 
+def turns_from(start: Arm, junction: Junction) -> tuple[str, ...]:
+    """Where one may go on from an arm."""
+    return tuple(TURNS[(end.way - start.way) % 4] for end in junction.arms if end is not start)
+
+
 def lay_junction(lanes: Lanes, junction: Junction) -> None:
     lanes.of_junction[junction.id] = []
     for start in junction.arms:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from math import sqrt
 
 from roadloom.town.plan.roads_curves import Number, whole
-from roadloom.town.plan.roads_streets import STOP_LINE, Span, StreetShape
+from roadloom.town.plan.roads_streets import STOP_LINE, End, Span, StreetShape
 from roadloom.town.plan.types import Line, Paint
 
 LINE = 60
@@ -201,27 +200,29 @@ def _arrows(street: StreetShape) -> Iterator[Paint]:
             left = profile.median // 2 + k * profile.lane + profile.lane // 2
             for back in (6_000, 24_000):
                 tip = end.line + STOP_LINE + back
-                yield from _arrow(street, which, tip, left, k)
+                yield from _arrow(street, which, tip, left, _branch(end, profile.lanes, k))
 
 
-def _arrow(street: StreetShape, which: int, tip: int, left: int, lane: int) -> Iterator[Paint]:
-    """Shaft with a head, and a branch to the outer side of its lane."""
+def _branch(end: End, lanes: int, lane: int) -> int:
+    """Side to which a lane may turn off: 1 left, -1 right, 0 neither. Lanes count from within."""
+    if lane == 0 and "left" in end.turns:
+        return 1
+    return -1 if lane == lanes - 1 and "right" in end.turns else 0
+
+
+def _arrow(street: StreetShape, which: int, tip: int, left: int, branch: int) -> Iterator[Paint]:
+    """Shaft with a head, and a branch with its own."""
     sign = 1 if which == 0 else -1
 
     def place(back: Number, beside: Number) -> tuple[Number, Number]:
         s = tip + back
-        return (s if which == 0 else street.length - s), sign * (left + beside)
+        return (s if which == 0 else street.length - s), sign * (left - beside)
 
     yield _bar(street, place(500, 0), place(4_000, 0), 75, "white")
     for beside in (350, -350):
         yield _bar(street, place(0, 0), place(700, beside), 75, "white")
-    out = -900 if lane == 0 else 900
-    yield _bar(street, place(2_400, 0), place(1_900, out), 75, "white")
-    root = sqrt(2) / 2 * 500
-    yield _bar(
-        street,
-        place(1_900, out),
-        place(1_900 + root, out - (root if out > 0 else -root) * 0.4),
-        75,
-        "white",
-    )
+    if branch:
+        end = place(2_200, branch * 900)
+        yield _bar(street, place(3_000, branch * 75), end, 75, "white")
+        for back, beside in ((2_636, 792), (2_251, 454)):
+            yield _bar(street, end, place(back, branch * beside), 75, "white")

@@ -36,6 +36,8 @@ class End:
     people_signal: int = -1
     crossing: int = 0
     """Width of the crossing there, or 0."""
+    turns: tuple[str, ...] = ()
+    """Ways on from here through the junction: ``left``, ``straight``, ``right``."""
 
     @property
     def line(self) -> int:
