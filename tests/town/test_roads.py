@@ -92,7 +92,7 @@ def test_crossings_and_stop_lines_lie_on_the_road(net):
     road = shapely.union_all(polygons([a for a in net.areas if a.kind in HARD]))
     rings = [*(c.ring for c in net.crossings), *net.stop_lines]
     outside = shapely.area(shapely.difference(np.array([shapely.Polygon(r) for r in rings]), road))
-    assert outside.max() < 0.01e6  # bends' sag
+    assert outside.max() < 0.1e6  # where bends' outlines have a vertex between
     for crossing in net.crossings:
         assert shapely.Polygon(crossing.ring).exterior.is_ccw
         assert 2_400 <= crossing.width <= 3_900
