@@ -389,7 +389,7 @@ def test_an_interruption_leaves_whole_files_and_no_workers(many: str, tmp_path: 
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
-    while not list(out.glob("scenes/*.json")) and time.monotonic() < deadline:
+    while not list(out.glob("scenes/[!.]*.json")) and time.monotonic() < deadline:
         time.sleep(0.01)
     run.send_signal(signal.SIGTERM)
     _, error = run.communicate(timeout=30)
