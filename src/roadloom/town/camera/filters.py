@@ -1,7 +1,8 @@
 """Patterns averaged over a footprint, and noise: what every texture is made of.
 
 Nothing is sampled at a point: stripes are integrated over the width that a ray stands for, and
-noise dies away as that width outgrows its period, so nothing shimmers far away.
+noise dies away as that width outgrows its period, so nothing shimmers far away. Each
+kernel is compiled for one signature, as mixed float widths would compile it again and again.
 """
 
 import math
@@ -10,7 +11,7 @@ from typing import no_type_check
 from numba import njit
 
 
-@njit(cache=True, nogil=True)
+@njit("f8(i8, i8, i8)", cache=True, nogil=True)
 @no_type_check
 def hash01(i, j, seed):
     """A number in [0, 1) for a cell of whole numbers; 32-bit words that wrap."""
@@ -20,7 +21,7 @@ def hash01(i, j, seed):
     return ((h ^ (h >> 15)) & 0xFFFFFF) / 16777216.0
 
 
-@njit(cache=True, nogil=True)
+@njit("f8(f8, f8, i8)", cache=True, nogil=True)
 @no_type_check
 def noise(x, y, seed):
     """Smooth value noise of period 1 between 0 and 1."""
@@ -33,7 +34,7 @@ def noise(x, y, seed):
     return low * (1 - v) + high * v
 
 
-@njit(cache=True, nogil=True)
+@njit("f8(f8, f8, f8, f8, i8)", cache=True, nogil=True)
 @no_type_check
 def fading_noise(x, y, period, width, seed):
     """Noise about 0, +-0.5, that dies away as the footprint outgrows its period."""
@@ -43,7 +44,7 @@ def fading_noise(x, y, period, width, seed):
     return (noise(x / period, y / period, seed) - 0.5) * min(1.0, fade)
 
 
-@njit(cache=True, nogil=True)
+@njit("f8(f8, f8, f8, f8)", cache=True, nogil=True)
 @no_type_check
 def band(x, low, high, width):
     """Share of the footprint around ``x`` that lies between two places."""
@@ -51,7 +52,7 @@ def band(x, low, high, width):
     return max(0.0, last - first) / width
 
 
-@njit(cache=True, nogil=True)
+@njit("f8(f8, f8, f8, f8, f8)", cache=True, nogil=True)
 @no_type_check
 def pulses(x, period, low, high, width):
     """The same for stripes from ``low`` to ``high`` that come back every ``period``."""
@@ -62,19 +63,19 @@ def pulses(x, period, low, high, width):
     return (last - first) / width
 
 
-@njit(cache=True, nogil=True)
+@njit("UniTuple(f8, 3)(f8, f8, f8, f8, f8, f8, f8)", cache=True, nogil=True)
 @no_type_check
 def mix(r, g, b, other_r, other_g, other_b, share):
     return r + (other_r - r) * share, g + (other_g - g) * share, b + (other_b - b) * share
 
 
-@njit(cache=True, nogil=True)
+@njit("f8(f8)", cache=True, nogil=True)
 @no_type_check
 def clip01(x):
     return min(1.0, max(0.0, x))
 
 
-@njit(cache=True, nogil=True)
+@njit("f8(f8, f8, f8)", cache=True, nogil=True)
 @no_type_check
 def ramp(x, low, high):
     """0 below ``low``, 1 above ``high``, smooth between."""
@@ -82,14 +83,14 @@ def ramp(x, low, high):
     return t * t * (3 - 2 * t)
 
 
-@njit(cache=True, nogil=True)
+@njit("f8(f8, f8, f8, f8)", cache=True, nogil=True)
 @no_type_check
 def disc(x, y, radius, width):
     """Share of the footprint inside a disc around the origin, nearly."""
     return min(1.0, max(0.0, (radius - math.sqrt(x * x + y * y)) / width + 0.5))
 
 
-@njit(cache=True, nogil=True)
+@njit("f8(f8, f8, i8, f8)", cache=True, nogil=True)
 @no_type_check
 def digit(x, y, number, width):
     """Share of ink of a seven-segment digit in 0 <= x <= 0.6, 0 <= y <= 1."""
@@ -121,7 +122,7 @@ FONT = (
 """A to Z as 5 rows of 4 dots, the highest bit at the upper left."""
 
 
-@njit(cache=True, nogil=True)
+@njit("f8(f8, f8, f8, i8, f8)", cache=True, nogil=True)
 @no_type_check
 def glyphs(x, y, height, seed, width):
     """Share of ink of a line of words that say nothing: ``y`` from 0 to ``height``, any ``x``."""

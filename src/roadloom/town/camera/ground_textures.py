@@ -42,7 +42,7 @@ def skin_ground(rows, material, grid, wet, seed, triangle, points, skin):
             _grass(rows[t], wet, seed, points[k], skin, k)
 
 
-@njit(cache=True, nogil=True)
+@njit("f8(f8, f8, f8, f8, i8)", cache=True, nogil=True)
 @no_type_check
 def puddle(x, y, width, wet, seed):
     """Share of standing water; the wetter the more."""
@@ -56,7 +56,7 @@ def puddle(x, y, width, wet, seed):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _road(row, grid, wet, seed, p, skin, k):  # noqa: C901
+def _road(row, grid, wet, seed, p, skin, k):
     x, y, wu, wv = p[U], p[V], p[WU], p[WV]
     w = 0.5 * (min(wu, wv) + max(wu, wv))
     # Footprint as two vectors: along the view on the plan, and across it.

@@ -108,7 +108,7 @@ def _cube(light: Light, panorama: Float32[np.ndarray, "height azimuth 3"]) -> np
     x, y, z = flat * np.cos(angle), flat * np.sin(angle), np.repeat(up[:, None], AZIMUTHS, axis=1)
     sky = panorama.astype(np.float64)
     above = (sky * (z * weight)[..., None]).sum(axis=(0, 1)) / (z * weight).sum()
-    above = 0.78 * above + 0.22 * (above @ [0.2126, 0.7152, 0.0722])  # much of it is reflected
+    above = 0.62 * above + 0.38 * (above @ [0.2126, 0.7152, 0.0722])  # much of it is reflected
     ground = 0.16 * (above + light.sun_rgb * max(float(light.sun[2]), 0.0))
     ground *= np.array([1.04, 1.0, 0.92])
     cube = np.zeros((6, 3))

@@ -126,6 +126,30 @@ def mirror_rays(
 
 @njit(cache=True, nogil=True)
 @no_type_check
+def _glow(kind, row, dusk, moving, signals):
+    """Own light of what is met: lamps, and windows all over a wall at dusk."""
+    if kind == SHOPFRONT:
+        return 0.30 * dusk, 0.22 * dusk, 0.12 * dusk
+    if kind in (FACADE, FAR_WALL):
+        return 0.06 * dusk, 0.045 * dusk, 0.025 * dusk
+    if kind == STREET_LAMP:
+        return 3.2 * dusk, 2.6 * dusk, 1.6 * dusk
+    on = row[STYLE] > 0 or (dusk > 0 and moving)
+    if kind == HEADLAMP and on:
+        return 2.4, 2.3, 2.0
+    if kind == TAILLAMP and on:
+        return 1.0, 0.04, 0.03
+    if kind == SIGNAL_LAMP:
+        which, bulb = int(row[STYLE]), int(row[STYLE + 1])
+        if 0 <= which < len(signals) and signals[which] == bulb:
+            if bulb == 0:
+                return 2.6, 0.1, 0.1
+            return (2.4, 1.1, 0.1) if bulb == 1 else (0.2, 2.4, 1.1)
+    return 0.0, 0.0, 0.0
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
 def mirror_colours(
     light, table, material, turns, signals, hits, moment, towards, source, found, mirror
 ):
@@ -155,23 +179,10 @@ def mirror_colours(
             lit = 0.3
         ar, ag, ab = ambient(light, nx, ny, nz)
         tr, tg, tb = row[TINT], row[TINT + 1], row[TINT + 2]
-        gr, gg, gb = 0.0, 0.0, 0.0
-        if kind == FACADE or kind == FAR_WALL or kind == SHOPFRONT:
+        wall = kind in (FACADE, FAR_WALL, SHOPFRONT)
+        if wall:
             tr, tg, tb = tr * 0.75 + 0.015, tg * 0.75 + 0.015, tb * 0.75 + 0.015
-            share = light.dusk * (0.45 if kind == SHOPFRONT else 0.07)
-            gr, gg, gb = share, share * 0.8, share * 0.5
-        elif kind == STREET_LAMP:
-            gr, gg, gb = 3.2 * light.dusk, 2.6 * light.dusk, 1.6 * light.dusk
-        elif kind == HEADLAMP and (row[STYLE] > 0 or (light.dusk > 0 and actor[m] >= 0)):
-            gr, gg, gb = 2.4, 2.3, 2.0
-        elif kind == TAILLAMP and (row[STYLE] > 0 or (light.dusk > 0 and actor[m] >= 0)):
-            gr = 1.0
-        elif kind == SIGNAL_LAMP:
-            which, bulb = int(row[STYLE]), int(row[STYLE + 1])
-            if 0 <= which < len(signals) and signals[which] == bulb:
-                gr = 2.6 if bulb == 0 else (2.4 if bulb == 1 else 0.2)
-                gg = 0.1 if bulb == 0 else (1.1 if bulb == 1 else 2.4)
-                gb = 0.1 if bulb < 2 else 1.1
+        gr, gg, gb = _glow(kind, row, light.dusk, actor[m] >= 0, signals)
         r = tr * (sun_rgb[0] * lit + ar * 0.8) + gr
         g = tg * (sun_rgb[1] * lit + ag * 0.8) + gg
         b = tb * (sun_rgb[2] * lit + ab * 0.8) + gb

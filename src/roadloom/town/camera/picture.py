@@ -14,13 +14,12 @@ from roadloom.town.camera.lighting import (
     develop,
     shade,
     shade_sky,
-    soften,
-    sun_rays,
 )
 from roadloom.town.camera.mirrors import mirror_colours, mirror_rays
 from roadloom.town.camera.object_textures import skin_objects
 from roadloom.town.camera.points import POINT, WIDE, locate, points_of
 from roadloom.town.camera.rays import Frame, Rays
+from roadloom.town.camera.shadows import soften, sun_rays
 from roadloom.town.camera.skin import skins_of
 from roadloom.town.camera.tables import Surfaces, surfaces_of
 from roadloom.town.camera.wall_textures import skin_walls

@@ -27,7 +27,7 @@ def points_of(count: int) -> Float32[np.ndarray, "ray 20"]:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def locate(rows, turns, sun, origins, directions, moment, hits, pixel_rad, out):
+def locate(rows, turns, sun, origins, directions, moment, hits, pixel_rad, out):  # noqa: C901
     """Fill ``out`` for every ray that hits something.
 
     ``turns`` [moment actor 3 3] are the movers' rotations, ``moment`` [ray] says which applies.

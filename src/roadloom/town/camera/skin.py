@@ -19,7 +19,7 @@ def skins_of(count: int) -> Float32[np.ndarray, "ray 11"]:
     return np.empty((count, SKIN), np.float32)
 
 
-@njit(cache=True, nogil=True)
+@njit("void(f4[:, ::1], i8, f8, f8, f8, f8, f8, f8, f8, f8, f8, f8, f8)", cache=True, nogil=True)
 @no_type_check
 def put(skin, k, r, g, b, mirror, sheen, glow_r, glow_g, glow_b, sun_share, thin, water):
     """Store a row; colours are kept between black and fresh snow."""
