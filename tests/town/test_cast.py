@@ -1,12 +1,16 @@
 """The caster: equal to the slow definition at any moment, to a nanometre, and always the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.town.slow_cast import cast_reference
 from tests.town.toy import toy_world
 
+from roadloom.sensors.presets import preset
 from roadloom.town.cast import kernels
 from roadloom.town.cast.caster import caster_of
+from roadloom.town.rays import camera_rays
 from roadloom.town.tracks import FIRST_S, LAST_S, poses_at
 from roadloom.town.world import build_world
 
@@ -114,6 +118,23 @@ def test_poses_equal_those_of_the_tracks(world):
             found = np.array(kernels.pose_at(track, time_s))
             np.testing.assert_array_equal(found[:3], expected.translation[row])
             np.testing.assert_array_equal(found[3:].reshape(3, 3), expected.rotation[row])
+
+
+def test_rows_of_a_rolling_shutter_have_their_own_times(world):
+    mount = replace(preset("nuscenes").cameras[3], row_time_ns=30_000)
+    rows = np.repeat(np.arange(0, mount.camera.height, 50), 3)
+    directions = np.random.default_rng(2).normal(size=(len(rows), 3))
+    directions /= np.sqrt((directions**2).sum(axis=1, keepdims=True))
+    stamp = world.start_ns + 3 * 10**9
+    rays = camera_rays(world, mount, stamp, directions, rows)
+    time_ns = stamp + rows * 30_000
+    town_from_camera = world.town_from_ego(time_ns) @ mount.ego_from_camera
+    turned = (town_from_camera.rotation @ directions[..., None])[..., 0]
+    np.testing.assert_array_equal(rays.time_s, world.seconds(time_ns))
+    np.testing.assert_allclose(rays.origins, town_from_camera.translation, atol=1e-11)
+    np.testing.assert_allclose(rays.directions, turned, atol=1e-14)
+    at_once = camera_rays(world, replace(mount, row_time_ns=0), stamp, directions, rows)
+    assert (at_once.time_s == 3.0).all() and (at_once.origins == at_once.origins[0]).all()
 
 
 def test_no_block_of_rays_loses_a_mover(world):

@@ -206,13 +206,14 @@ class Caster:
 
     def _instances(self, first_s: float, last_s: float) -> list[_Mover]:
         """Of all movers; those of the last span are kept, as pictures are cast in pieces."""
-        if self._last[0] != (first_s, last_s):
+        span, movers = self._last  # read once: another thread may replace it
+        if span != (first_s, last_s):
             movers = [
                 _Mover(i.actor, i.start, self._body(i.start, i.stop), i.begin_s, i.end_s)
                 for i in self.world.instances(first_s, last_s)
             ]
             self._last = (first_s, last_s), movers
-        return self._last[1]
+        return movers
 
     def _standing_thing(self, thing: int) -> EmbreeScene:
         if thing not in self._alone:

@@ -28,7 +28,7 @@ class Fate(IntEnum):
     RANGE = 2
     """Nearer or farther than the device measures."""
     EGO = 3
-    """It ended on the ego's own body."""
+    """It ended on the ego's own body: in nuScenes 12 % of all shots do, below 16 degrees down."""
     WEAK = 4
     """Too little light came back: dark, far or grazed."""
     MIRRORED = 5

@@ -89,7 +89,7 @@ RETURNS: dict[int, tuple[float, float, float]] = {
     AWNING: (0.40, 0.0, 0.0),
     BARK: (0.24, 0.0, 0.0),
     LEAF: (0.38, 0.0, 0.0),
-    PAINTWORK: (0.22, 0.35, 0.0),
+    PAINTWORK: (0.34, 0.35, 0.0),
     GLASS: (0.02, 0.92, 0.0),
     RUBBER: (0.04, 0.0, 0.0),
     METAL: (0.30, 0.2, 0.0),
