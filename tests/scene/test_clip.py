@@ -1,5 +1,6 @@
 """Streams and frames: looking up by time equals looking at everything, and poses compose."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -166,3 +167,31 @@ def test_records_that_no_sensor_can_have_are_refused() -> None:
         Records(time_ns=np.array([2]), world_from_ego=poses, key=none)
     with pytest.raises(ValueError, match="record 2 of 2"):
         Records(time_ns=np.array([1, 2]), world_from_ego=poses, key=np.array([2]))
+
+
+def test_what_only_made_worlds_know_says_so(clip: Clip) -> None:
+    between = clip.at(START_NS + STEP_NS // 3)
+    with pytest.raises(NotRecorded, match="key frames only"):
+        between.occupancy(GRID)
+    for frame in (clip[0], between):
+        with pytest.raises(NotRecorded, match="flow"):
+            frame.occupancy_flow(GRID)
+
+
+def test_masks_are_asked_for_only_where_none_are_stored(
+    clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = clip[0].occupancy(GRID)
+    bare = replace(stored, mask_lidar=None, mask_camera=None)
+    seen = np.zeros(GRID.shape, bool)
+    seen[1] = True
+    monkeypatch.setattr(clip.reader, "occupancy", lambda key, grid, solid: bare)
+    with pytest.raises(NotRecorded, match="masks"):
+        clip[0].occupancy(GRID, masks=True)
+    monkeypatch.setattr(clip.reader, "occupancy_masks", lambda time_ns, grid: (None, seen))
+    assert clip[0].occupancy(GRID).mask_camera is None
+    found = clip[0].occupancy(GRID, masks=True)
+    assert found.mask_lidar is None and found.mask_camera is seen
+    held = replace(stored, mask_lidar=~seen, mask_camera=None)
+    monkeypatch.setattr(clip.reader, "occupancy", lambda key, grid, solid: held)
+    assert np.array_equal(clip[0].occupancy(GRID, masks=True).mask_lidar, ~seen)
