@@ -24,7 +24,7 @@ from roadloom.town.traffic.clear import (
     touching_pairs,
 )
 from roadloom.town.traffic.fleet import choose_ego, spawn_cars
-from roadloom.town.traffic.network import Net
+from roadloom.town.traffic.network import Net, line_length
 from roadloom.town.traffic.people import Crowd, Person
 from roadloom.town.traffic.record import commands_of, record_car, record_partner, record_person
 from roadloom.town.traffic.simulate import Simulation
@@ -50,6 +50,10 @@ PUSH_LIMIT = {False: 4.7, True: 2.7}
 """Accelerations [m/s2] of vehicles and of people above which somebody falls out."""
 ONE_WAY_MM = 1_800
 """On narrower walks all people go the same way."""
+NEAR_ENDS = 40
+"""Per cent who begin near the end of a walk, where corners and crossings are."""
+START_M = 1.5
+"""People begin this far along their way."""
 WALK_M = 45.0
 """People are drawn on walks this near to the ego's way."""
 
@@ -155,21 +159,24 @@ def _person(
     other = draw_size(dice, partner), dice.word() & 0xFFFFFFFF
     aside = (size[1] + other[0][1]) / 2000 + dice.between(60, 200) / 1000 if with_partner else 0.0
     need = want * seconds + 25.0
-    start = dice.between(1_500, 14_000) / 1000
     forward = streams.get(first, dice.percent(50))
-    walks = draw_walks(dice, roads, first, forward, need + start, streams)
+    long = int(1000 * line_length(roads.walks[first].path))
+    latest = max(0, long - 3_000)
+    earliest = max(0, latest - 14_000) if dice.percent(NEAR_ENDS) else 0
+    skip = dice.between(earliest, latest) / 1000
+    walks = draw_walks(dice, roads, first, forward, need + skip, streams)
     spare = size[1] / 2000 + 0.12
-    way = lay_way(dice, roads, walks, need + start, obstacles, spare, aside)
-    if way is None or way.length < start + 10.0:
+    way = lay_way(dice, roads, walks, (skip, skip + need), obstacles, spare, aside)
+    if way is None or way.length < START_M + 10.0:
         return None
     places = np.array(way.vertices, np.float64) / 1000
     if obstacles.hit(places, spare - 0.07) or (len(still) and _close(places, still)):
         return None
     overs = crossings_on(roads, walks, way)
-    if overs is None or any(o.kerb - 1.5 < start < o.far + 1.0 for o in overs):
+    if overs is None or any(o.kerb - 1.5 < START_M < o.far + 1.0 for o in overs):
         return None
     streams.update(w for w in walks if roads.walks[w[0]].width < ONE_WAY_MM)
-    person = make_person(kind, size, seed, way, overs, start, want)
+    person = make_person(kind, size, seed, way, overs, START_M, want)
     if with_partner:
         add_partner(person, partner, *other, aside)
     return person

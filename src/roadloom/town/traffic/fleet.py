@@ -144,7 +144,7 @@ def choose_ego(
         if _waits(net, route, at, first_tick) and not dice.percent(EGO_WAITS):
             continue
         return Car(
-            "ego", EGO_SIZE, 1, "car", route, at, _pace(route, at), dice.between(55, 88) / 100
+            "ego", EGO_SIZE, 1, "car", route, at, _pace(route, at), dice.between(50, 82) / 100
         )
     return None
 
@@ -153,7 +153,7 @@ EGO_TURNS = 39
 """Per cent of clips in which the ego is sent round a corner at its first junction."""
 
 
-EGO_WAITS = 14
+EGO_WAITS = 10
 """Per cent of the draws with a long wait at the first red light that are kept."""
 EGO_PACE, LONG_TICKS = 7.5, 70
 

@@ -18,6 +18,10 @@ ROUNDING = 8
 """Passes of the smoothing that rounds corners."""
 SIDEWAYS = 1.1
 BEND_M = 0.3
+INNER = 0.35
+"""Right of a bend's middle line one keeps within this share of its radius."""
+CROSSING_SHARE = 30
+"""Per cent of the chances to cross a street that are taken at once."""
 TIGHTEST = 1.9
 """Largest curvature [1/m] of a way."""
 Walks = list[tuple[int, bool]]
@@ -83,9 +87,17 @@ def draw_walks(
                 ways.append(onward)
         if not ways:
             break
-        found.append(dice.pick(ways))
+        aside = [w for w in ways if leads_over(roads, w)]
+        found.append(dice.pick(aside if aside and dice.percent(CROSSING_SHARE) else ways))
         total += line_length(roads.walks[found[-1][0]].path)
     return found
+
+
+def leads_over(roads: RoadNet, walk: tuple[int, bool]) -> bool:
+    """Whether it leads to a crossing, or is one."""
+    links = (walk[0], *roads.walks[walk[0]].links)
+    straight = len(roads.walks[walk[0]].path) == 2
+    return straight and any(roads.walks[link].crossing >= 0 for link in links)
 
 
 def _goes_on(roads: RoadNet, before: tuple[int, bool], after: tuple[int, bool]) -> bool:
@@ -102,11 +114,11 @@ def _directed(roads: RoadNet, walk: tuple[int, bool]) -> tuple[Point, ...]:
 
 
 def lay_way(
-    dice: Dice, roads: RoadNet, walks: Walks, most: float, obstacles: Obstacles,
+    dice: Dice, roads: RoadNet, walks: Walks, span: tuple[float, float], obstacles: Obstacles,
     spare: float, beside: float,
 ) -> Way | None:  # fmt: skip
-    """The way of somebody who keeps to their right along walks and goes round what stands there,
-    corners rounded; ``beside`` metres to their right somebody else needs room, too."""
+    """The way of somebody over a stretch of walks, who keeps to their right and goes round what
+    stands there, corners rounded; ``beside`` metres to their right somebody else walks."""
     points: list[Point] = []
     wish: list[float] = []
     room: list[float] = []
@@ -124,7 +136,7 @@ def lay_way(
     starts = [0.0]
     for step in length.tolist():
         starts.append(starts[-1] + step)
-    along = np.arange(int(min(starts[-1], most) / STEP_M)) * STEP_M
+    along = np.arange(int(span[0] / STEP_M), int(min(starts[-1], span[1]) / STEP_M)) * STEP_M
     if len(along) < 20:
         return None
     piece = np.searchsorted(np.array(starts[1:-1]), along, side="right")
@@ -132,9 +144,8 @@ def lay_way(
     at = _smooth(centre[piece] + share * chord[piece], ROUNDING)
     heading = _headings(at)
     near = obstacles.near(at, 3.0)
-    aside = weave(
-        at, heading, np.array(wish)[piece], np.array(room)[piece], near, spare, beside
-    )  # fmt: skip
+    keep_at = np.maximum(np.array(wish)[piece], _inner(heading))
+    aside = weave(at, heading, keep_at, np.array(room)[piece], near, spare, beside)
     if aside is None:
         return None
     side = np.stack([-heading[:, 1], heading[:, 0]], axis=1)
@@ -148,6 +159,14 @@ def lay_way(
 def _whole(at: np.ndarray) -> Way:
     rows = at.tolist()
     return Way(tuple((floor(x * 1000 + 0.5), floor(y * 1000 + 0.5)) for x, y in rows))
+
+
+def _inner(heading: np.ndarray) -> np.ndarray:
+    """How far right of a way one may walk in its right-hand bends, negative [m]."""
+    turn = heading[:-2, 0] * heading[2:, 1] - heading[:-2, 1] * heading[2:, 0]
+    bend = np.concatenate([[0.0], turn, [0.0]]) / (2 * STEP_M)
+    widest = np.minimum(bend, np.minimum(np.append(bend[1:], 0.0), np.append(0.0, bend[:-1])))
+    return INNER / np.minimum(widest, -0.1)
 
 
 def _runs(at: np.ndarray) -> bool:
