@@ -72,10 +72,9 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
                     x = p[2]
                 elif abs(p[7]) > abs(p[8]):
                     y = p[2]
-                leaves = 0.9 * fading_noise(x, y, 0.42, w, 21) + 1.1 * fading_noise(
-                    x, y, 0.15, w, 22
-                )
-                tone *= max(0.2, 0.8 + 1.2 * leaves)
+                clumps = 0.8 * fading_noise(x, y, 0.42, w, 21)
+                clumps += 1.4 * fading_noise(x, y, 0.13, w, 22)
+                tone *= 0.42 + 0.95 * ramp(clumps, -0.25, 0.32)
             warm = 1.0 + 0.35 * (hash01(int(s0 * 4096), 3, 1) - 0.5)
             put(
                 skin,
@@ -109,7 +108,7 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
                 0.010 + see,
                 0.011 + see,
                 0.012 + see,
-                0.055,
+                0.075,
                 0.95,
                 0,
                 0,
