@@ -4,7 +4,7 @@ from typing import no_type_check
 
 from numba import njit
 
-from roadloom.town.camera.filters import band, fading_noise, glyphs, hash01, mix, pulses
+from roadloom.town.camera.filters import band, fading_noise, glyphs, hash01, mix, pulses, ramp
 from roadloom.town.camera.paintwork import paintwork
 from roadloom.town.camera.points import WIDE, WU, WV, U, V
 from roadloom.town.camera.signs import sign, signal_lamp
