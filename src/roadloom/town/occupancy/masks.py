@@ -16,8 +16,8 @@ from roadloom.town.cast.caster import Caster
 from roadloom.town.world import World
 
 RAYS_PER_CELL = 2.0
-"""Neighbouring rays of a camera are at most this share of a cell's smallest edge apart, even in
-the grid's farthest corner."""
+"""Neighbouring rays of a camera are at most a cell's smallest edge divided by this apart, even
+in the grid's farthest corner."""
 CHUNK = 1 << 18
 
 
