@@ -13,11 +13,16 @@ from roadloom.geometry.pose import Pose
 from roadloom.scene.classes import class_id
 from roadloom.sensors.camera import FisheyeCamera, PinholeCamera
 from roadloom.sensors.rig import MountedCamera
+from roadloom.town.camera import tables
+from roadloom.town.camera.ground_textures import skin_ground
 from roadloom.town.camera.light import light_of
 from roadloom.town.camera.lighting import BRIGHTEST, average
+from roadloom.town.camera.object_textures import skin_objects
 from roadloom.town.camera.paint import WHITE, grid_of, ground_at, on_paint
 from roadloom.town.camera.view import View
+from roadloom.town.camera.wall_textures import skin_walls
 from roadloom.town.cast.caster import caster_of
+from roadloom.town.mesh import materials
 from roadloom.town.mesh.mesh import join
 
 _SPEC = importlib.util.spec_from_file_location("toy", Path(__file__).with_name("toy.py"))
@@ -217,6 +222,26 @@ def test_light_follows_the_look(world):
     wet = picture(cloud_permille=1000, wet_permille=900)
     assert not np.array_equal(dry, wet)
     assert wet[near].std() > dry[near].std()
+
+
+@pytest.mark.parametrize("dusk", [0.0, 1.0])
+def test_every_material_has_a_texture(world, dusk):
+    """One ray on a triangle of each kind: exactly one of the kernels says what it looks like."""
+    rows = np.full((materials.COUNT, tables.WIDTH), 0.4, np.float32)
+    kinds = np.arange(materials.COUNT, dtype=np.uint8)
+    triangle = np.arange(materials.COUNT, dtype=np.int32)
+    points = np.full((materials.COUNT, 20), 0.3, np.float32)
+    signals = np.zeros(1, np.int32)
+    grid = tables.surfaces_of(world).ground
+    skins = [np.full((materials.COUNT, 11), np.nan, np.float32) for _ in range(3)]
+    skin_ground(rows, kinds, grid, 0.5, 7, triangle, points, skins[0])
+    skin_walls(rows, kinds, dusk, 0.5, triangle, points, skins[1])
+    skin_objects(rows, kinds, dusk, 0.5, signals, triangle, triangle, points, skins[2])
+    said = np.array([np.isfinite(skin).all(axis=1) for skin in skins])
+    assert (said.sum(axis=0) == 1).all(), np.flatnonzero(said.sum(axis=0) != 1)
+    assert all(
+        (np.isnan(skin).all(axis=1) | done).all() for skin, done in zip(skins, said, strict=True)
+    )
 
 
 def test_one_ray_and_four_agree_on_average(world):

@@ -73,11 +73,11 @@ class Painter:
         seen = ~np.isnan(directions[:, 0])
         radiance = np.full((len(pixel), 3), np.nan, np.float32)
         if seen.all():
-            self._radiance(pixel, part, directions, hits, radiance)
+            self._radiance(pixel, part, directions, hits, radiance, whole=True)
         elif seen.any():
             some = Hits(*(c[seen] for c in hits)) if hits is not None else None
             found = np.empty((int(seen.sum()), 3), np.float32)
-            self._radiance(pixel[seen], part[seen], directions[seen], some, found)
+            self._radiance(pixel[seen], part[seen], directions[seen], some, found, whole=False)
             radiance[seen] = found
         linear = np.zeros(((last - first) * self.frame.width, 3), np.float32)
         average(radiance, self.light.exposure, parts, linear)
@@ -87,8 +87,9 @@ class Painter:
 
     def _radiance(
         self, pixel: Int64[np.ndarray, " ray"], part: Int64[np.ndarray, " ray"],
-        directions: Float[np.ndarray, "ray 3"], hits: Hits | None, out: np.ndarray,
+        directions: Float[np.ndarray, "ray 3"], hits: Hits | None, out: np.ndarray, *, whole: bool,
     ) -> None:  # fmt: skip
+        """``whole``: the rays are all those of whole rows, so that neighbours can be found."""
         rays = self.frame.rays(pixel, directions)
         if hits is None:
             hits = self.caster.cast(rays.origins, rays.directions, rays.time_s)
@@ -106,7 +107,7 @@ class Painter:
             points, skin,
         )  # fmt: skip
         line, column = np.divmod(pixel, self.frame.width)
-        sunlit = self._sunlit(points, skin, hits, rays, column, line, part)
+        sunlit = self._sunlit(points, skin, hits, rays, column, line, part, whole)
         open_share = np.ones(len(pixel), np.float32)
         occlusion.open_at(
             self.open_grid, points, self.open_points, hits.triangle, column, line, self.step,
@@ -143,9 +144,10 @@ class Painter:
 
     def _sunlit(
         self, points: np.ndarray, skin: np.ndarray, hits: Hits, rays: Rays, column: np.ndarray,
-        line: np.ndarray, part: np.ndarray,
+        line: np.ndarray, part: np.ndarray, whole: bool,
     ) -> Float32[np.ndarray, " ray"]:  # fmt: skip
-        """1 where the sun's disc is seen, 0 where not; one ray each."""
+        """1 where the sun's disc is seen, 0 where not; one ray each. Grain of broad penumbras is
+        smoothed in whole rows only."""
         count = len(column)
         sunlit = np.zeros(count, np.float32)
         if not self.light.sun_rgb.any():
@@ -163,7 +165,7 @@ class Painter:
         towards = towards[:found]
         sunlit[rows] = ~self.caster.blocked(origins[:found], towards, _times(rays, rows))
         parts = self.side**2
-        if parts > 1 and count % (parts * self.frame.width) == 0:
+        if whole and parts > 1:
             asked = np.zeros(count, np.uint8)
             asked[rows] = 1
             soften(sunlit, points, hits.triangle, asked, parts, self.frame.width)
