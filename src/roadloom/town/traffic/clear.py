@@ -61,19 +61,23 @@ class Roadway:
 
     def __init__(self, roads: RoadNet) -> None:
         low = [a for a in roads.areas if a.kind in ("road", "junction", "parking")]
+        self._crossings = STRtree([polygons(np.array(c.ring)) for c in roads.crossings])
         self._tree = STRtree([polygons(np.array(a.ring), holes=_holes(a)) for a in low])
 
     def astray(self, prints: Footprints, row: int, actor: Actor) -> bool:
         """Whether somebody is ever on the roadway while they count as on a pavement, or the
-        other way round. (Points against polygons of whole millimetres: exact predicates.)"""
+        other way round, or on the roadway beside a crossing. (Points against polygons of whole
+        millimetres: exact predicates.)"""
         places = points(np.floor(prints.turning[row] * 1000 + 0.5))
         low = np.zeros(len(places), bool)
         low[self._tree.query(places, predicate="intersects")[0]] = True
+        crossing = np.zeros(len(places), bool)
+        crossing[self._crossings.query(places, predicate="intersects")[0]] = True
         steps = np.array(actor.raised, np.float64)
         along = np.array(actor.along[::EVERY_TICKS], np.float64)
         raised = np.interp(along, steps[:, 0], steps[:, 1])
         wrong = np.where(low, raised > 0.85 * KERB_MM, raised < 0.15 * KERB_MM)
-        return bool(wrong.any())
+        return bool((wrong | (low & ~crossing)).any())
 
 
 def _holes(area: Area) -> list[np.ndarray] | None:

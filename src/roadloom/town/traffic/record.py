@@ -88,7 +88,9 @@ def ramps(spans: list[tuple[float, float]], offset: float) -> tuple[tuple[int, i
         down, up = floor((kerb - offset) * 1e6), floor((far - offset) * 1e6)
         steps += [(down - RAMP, KERB_MM), (down + RAMP, 0), (up - RAMP, 0), (up + RAMP, KERB_MM)]
     past = [row for row, (at, _) in enumerate(steps) if at <= 0]
-    return tuple(steps[past[-1] :])
+    height = steps[past[-1]]
+    first = height if height[0] > -(10**9) else (0, KERB_MM)
+    return (first, *steps[past[-1] + 1 :])
 
 
 def record_partner(person: Person, partner: Partner) -> Actor:
