@@ -2,6 +2,8 @@
 
 from math import sqrt
 
+import numpy as np
+
 from roadloom.town.dice import Dice
 from roadloom.town.plan.sizes import draw_car, draw_size
 from roadloom.town.plan.types import PlanLane
@@ -14,13 +16,12 @@ HEADWAY_M = {"main": 55, "side": 85, "lane": 170}
 EGO_SIZE = (4600, 1900, 1700)
 EGO_REACH_M = 32.0
 """The ego appears within this distance of the town's middle, a few seconds before the clip."""
-GROUPS = {"cyclist": "bike", "motorcyclist": "bike", "bus": "bus"}
+GROUPS = {"cyclist": "bike", "bus": "bus", "ambulance": "truck"}
 
 
 def group_of(kind: str) -> str:
-    if kind == "motorcyclist":
-        return "car"
-    return GROUPS.get(kind, "truck" if kind.startswith(("truck", "ambulance")) else "car")
+    """Size class of a kind of vehicle."""
+    return GROUPS.get(kind, "truck" if kind.startswith("truck") else "car")
 
 
 def spawn_cars(dice: Dice, net: Net, density: int, seconds: float) -> list[Car]:
@@ -175,10 +176,10 @@ def _turns(net: Net, lanes: list[int], turn: str) -> bool:
 
 def make_room(cars: list[Car], ego: Car) -> list[Car]:
     """Those who would be too near to the ego where it appears fall out."""
-    place = ego.route.way.at(_array(ego.s))[0]
+    place = ego.route.way.at(np.array([ego.s]))[0]
     kept = []
     for car in cars:
-        at = car.route.way.at(_array(car.s))[0]
+        at = car.route.way.at(np.array([car.s]))[0]
         dx, dy = at[0] - place[0], at[1] - place[1]
         ahead, aside = dx * place[2] + dy * place[3], dy * place[2] - dx * place[3]
         same = at[2] * place[2] + at[3] * place[3] > 0.3
@@ -186,9 +187,3 @@ def make_room(cars: list[Car], ego: Car) -> list[Car]:
         if not (near and (same or abs(ahead) < 7.0)):
             kept.append(car)
     return kept
-
-
-def _array(value: float):  # type: ignore[no-untyped-def]
-    import numpy as np
-
-    return np.array([value])
