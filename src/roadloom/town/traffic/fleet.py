@@ -150,11 +150,11 @@ def choose_ego(
     return None
 
 
-EGO_TURNS = 39
+EGO_TURNS = 45
 """Per cent of clips in which the ego is sent round a corner at its first junction."""
 
 
-EGO_WAITS = 10
+EGO_WAITS = 7
 """Per cent of the draws with a long wait at the first red light that are kept."""
 EGO_PACE, LONG_TICKS = 7.5, 70
 
