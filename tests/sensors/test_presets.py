@@ -15,7 +15,10 @@ from roadloom.geometry.pose import Pose
 from roadloom.sensors.camera import PinholeCamera
 from roadloom.sensors.presets import PRESETS, preset
 from roadloom.sensors.rig_file import EGO_FROM_FORWARD_CAMERA
+from roadloom.sensors.rig_yaml import rig_from_yaml, rig_to_yaml
 
+FROM_RECORDINGS = ("nuscenes", "av2")
+"""Measured on files at hand, which their sources name; the others name addresses."""
 AV2_EGO_ABOVE_GROUND_M = 0.32
 """Measured on 156 poses against the log's ground height (real_statistics, head)."""
 
@@ -80,8 +83,8 @@ def test_the_list_is_the_folder_and_a_wrong_name_gets_it() -> None:
     folder = files("roadloom.sensors") / "presets"
     found = {entry.name.removesuffix(".yaml") for entry in folder.iterdir()}
     assert found == set(PRESETS)
-    with pytest.raises(MissingInput, match="'waymo'.*nuscenes, av2"):
-        preset("waymo")
+    with pytest.raises(MissingInput, match="'kitti'.*nuscenes, av2, waymo, nuplan, hyperion"):
+        preset("kitti")
 
 
 def test_every_sensor_is_there_under_its_own_name() -> None:
@@ -96,6 +99,30 @@ def test_every_sensor_is_there_under_its_own_name() -> None:
         "ring_side_left", "ring_side_right", "ring_rear_left", "ring_rear_right",
     }  # fmt: skip
     assert av2.lidar_names == ("up_lidar", "down_lidar")
+    waymo = preset("waymo")
+    assert waymo.camera_names == ("FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT")
+    assert waymo.lidar_names == ("TOP",)
+    assert preset("nuplan").camera_names == tuple(
+        f"CAM_{name}" for name in ("F0", "L0", "L1", "L2", "R0", "R1", "R2", "B0")
+    )
+    assert preset("hyperion").camera_names == tuple(
+        f"camera_{name}fov"
+        for name in (
+            "front_wide_120", "front_tele_30", "cross_left_120", "cross_right_120",
+            "rear_left_70", "rear_right_70",
+        )
+    )  # fmt: skip
+    assert not preset("nuplan").lidars and not preset("hyperion").lidars
+
+
+def test_no_two_presets_are_named_alike() -> None:
+    assert len({preset(name).name for name in PRESETS}) == len(PRESETS)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_yaml_keeps_every_bit_of_a_preset(name: str) -> None:
+    rig = preset(name)
+    assert rig_from_yaml(rig_to_yaml(rig)) == rig
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -105,11 +132,14 @@ def test_numbers_are_rounded_and_none_is_without_a_source(name: str) -> None:
     assert tree["source"]
     for sensor in tree["cameras"] + tree["lidars"]:
         assert len(sensor["source"]) > 40, sensor["name"]
+        assert name in FROM_RECORDINGS or "https://" in sensor["source"], sensor["name"]
         pose = sensor.get("ego_from_camera") or sensor["ego_from_lidar"]
         steps = [(v, 0.01) for v in pose["translation_m"]]
         steps += [(v, 0.5) for v in pose["yaw_pitch_roll_deg"]]
         steps += [(sensor[k], 10.0) for k in ("fx", "fy", "cx", "cy") if k in sensor]
         steps += [(sensor[k], 0.01) for k in ("k1", "k2", "k3") if k in sensor]
+        steps += [(sensor[k], 0.001) for k in ("p1", "p2", "p3", "p4") if k in sensor]
+        steps += [(sensor.get("max_angle_rad", 0), 0.01)]
         steps += [(sensor.get("trigger_offset_ns", 0), 100_000)]
         for value, step in steps:
             assert abs(value / step - round(value / step)) < 1e-6, (sensor["name"], value)
@@ -120,11 +150,14 @@ def test_cameras_see_what_lies_in_their_direction(name: str) -> None:
     """Named left sees to the left, and so on; every pixel of every lens is usable."""
     for mounted in preset(name).cameras:
         ahead = mounted.ego_from_camera.rotation @ np.array([0.0, 0.0, 1.0])
-        words = mounted.name.lower()
+        words = mounted.name.lower().replace("cam_f", "front").replace("cam_b0", "back")
+        words = words.replace("cam_l", "left").replace("cam_r", "right")
         assert ("left" not in words) or ahead[1] > 0.4
         assert ("right" not in words) or ahead[1] < -0.4
         assert ("front" not in words) or ahead[0] > 0.5
         assert ("back" not in words and "rear" not in words) or ahead[0] < -0.2
+        assert any(word in words for word in ("left", "right", "front", "back", "rear"))
+        assert abs(ahead[2]) < 0.06  # none looks up or down by more than 3.5 degrees
         w, h = mounted.camera.width, mounted.camera.height
         u, v = np.linspace(-0.5, w - 0.5, 60), np.linspace(-0.5, h - 0.5, 60)
         _, valid = mounted.camera.unproject(np.stack(np.meshgrid(u, v), -1))
@@ -132,13 +165,62 @@ def test_cameras_see_what_lies_in_their_direction(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
+def test_the_left_side_mirrors_the_right(name: str) -> None:
+    """Vehicles are symmetric to 15 cm and 9 degrees; nothing sits in the road or far above."""
+    rig = preset(name)
+    places = {m.name: m.ego_from_camera for m in rig.cameras}
+    twins = {"LEFT": "RIGHT", "left": "right", "CAM_L": "CAM_R"}
+    pairs = 0
+    for left, pose in places.items():
+        word = next((word for word in twins if word in left), None)
+        if word is None:
+            continue
+        other = places[left.replace(word, twins[word])]
+        pairs += 1
+        mirror = np.diag([1.0, -1.0, 1.0])
+        assert abs(pose.translation - mirror @ other.translation).max() <= 0.15, left
+        looks, twin = (p.rotation @ np.array([0.0, 0.0, 1.0]) for p in (pose, other))
+        assert looks @ (mirror @ twin) > np.cos(np.radians(9)), left
+    assert pairs == {"nuscenes": 2, "av2": 3, "waymo": 2, "nuplan": 3, "hyperion": 2}[name]
+    for place in [*places.values(), *(m.ego_from_lidar for m in rig.lidars)]:
+        assert 0.8 <= place.translation[2] <= 2.3  # above the bumper, below the roof's rack
+        assert -0.6 <= place.translation[0] <= 3.1  # rear window to front wheels
+        assert abs(place.translation[1]) <= 1.1
+
+
+@pytest.mark.parametrize("name", PRESETS)
 def test_the_cameras_of_a_rig_leave_no_gap_on_the_horizon(name: str) -> None:
+    """Waymo's vehicles have no camera behind: the side ones see up to 113 degrees."""
     azimuth = np.linspace(-np.pi, np.pi, 3600)
     points = 60 * np.stack([np.cos(azimuth), np.sin(azimuth), 0 * azimuth], -1) + [0, 0, 1.6]
     covered = np.zeros(len(points), bool)
     for mounted in preset(name).cameras:
         covered |= mounted.camera.project(mounted.ego_from_camera.inverse().apply(points))[1]
+    if name == "waymo":
+        behind = abs(azimuth) > np.radians(113)
+        assert covered[behind].mean() < 0.05
+        covered |= behind
     assert covered.all()
+
+
+@pytest.mark.parametrize(
+    ("name", "camera", "left_deg", "right_deg"),
+    [
+        ("waymo", "FRONT", 25.2, 25.2),  # Sun et al., table 3
+        ("waymo", "SIDE_LEFT", 25.2, 25.2),
+        ("hyperion", "camera_front_wide_120fov", 60, 60),  # by their names
+        ("hyperion", "camera_front_tele_30fov", 15, 15),
+        ("hyperion", "camera_rear_left_70fov", 35, 35),
+    ],
+)
+def test_lenses_see_as_wide_as_their_makers_say(
+    name: str, camera: str, left_deg: float, right_deg: float
+) -> None:
+    lens = preset(name).camera(camera).camera
+    row = np.full(2, lens.cy)
+    directions, _ = lens.unproject(np.stack([[-0.5, lens.width - 0.5], row], -1))
+    seen = np.degrees(np.arctan2(abs(directions[:, 0]), directions[:, 2]))
+    np.testing.assert_allclose(seen, [left_deg, right_deg], rtol=0, atol=1.2)
 
 
 def test_beam_tables_follow_the_rules_of_their_devices() -> None:
@@ -158,6 +240,20 @@ def test_beam_tables_follow_the_rules_of_their_devices() -> None:
         np.testing.assert_array_equal(getattr(up, table), getattr(down, table))
     times, counts = np.unique(np.rint(up.firing_offsets_s / 2.304e-6), return_counts=True)
     assert times.tolist() == list(range(16)) and (counts == 2).all()
+
+
+def test_waymos_top_lidar_spans_what_its_paper_says() -> None:
+    """Sun et al., CVPR 2020, table 2: -17.6 to +2.4 degrees, 75 m; 64 rows of 2650."""
+    mounted = preset("waymo").lidar("TOP")
+    top = mounted.lidar
+    assert top is not None and (top.beams, top.columns) == (64, 2650)
+    degrees = np.degrees(top.elevations_rad)
+    assert (np.diff(degrees) < 0).all()
+    np.testing.assert_allclose(degrees[[0, -1]], [2.4, -17.6], rtol=0, atol=0.3)
+    assert top.max_range_m == 75.0
+    first = mounted.ego_from_lidar.rotation @ top.rays()[0][0, 0]
+    quarter = mounted.ego_from_lidar.rotation @ top.rays()[0][2650 // 4, 0]
+    assert first[0] < -0.99 and quarter[1] > 0.99  # from behind over the left
 
 
 # --- against the recordings ------------------------------------------------------------------

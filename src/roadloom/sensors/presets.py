@@ -10,8 +10,10 @@ from roadloom.errors import MissingInput
 from roadloom.sensors.rig import Rig
 from roadloom.sensors.rig_yaml import rig_from_yaml
 
-PRESETS = ("nuscenes", "av2")
-"""``nuscenes``: six cameras, one LiDAR of 32 beams; ``av2``: seven cameras, two such LiDARs."""
+PRESETS = ("nuscenes", "av2", "waymo", "nuplan", "hyperion")
+"""``nuscenes``: six cameras, one LiDAR of 32 beams; ``av2``: seven cameras, two such LiDARs;
+``waymo``: five cameras, none of them behind, one LiDAR of 64 beams; ``nuplan``: eight cameras;
+``hyperion``: six f-theta cameras of NVIDIA's Hyperion 8. The last two have no LiDAR."""
 
 
 def preset(name: str) -> Rig:
