@@ -27,10 +27,10 @@ def open(source: str, labels: str | None = None, rig: "Rig | None" = None) -> "S
     """Open ``KIND:PLACE[:SCENE]`` and return its clips; see ``roadloom.scene.source``.
 
     Args:
-        source: for example ``town-v0:val:3``, ``nuscenes:ROOT[@v1.0-mini][:scene-0061]``,
+        source: for example ``town-v1:val:3``, ``nuscenes:ROOT[@v1.0-mini][:scene-0061]``,
             ``av2:LOG`` or ``folder:DIR``. Only a last part without a slash is a scene.
         labels: a folder of labels to attach (occupancy per key frame).
-        rig: the vehicle to drive through a world that is made when asked (``town-v0``), such as
+        rig: the vehicle to drive through a world that is made when asked (``town-v1``), such as
             ``roadloom.sensors.rig_yaml.rig_from_yaml`` reads; recordings refuse it.
 
     Raises:

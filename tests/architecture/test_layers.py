@@ -28,8 +28,8 @@ def loaded_by(code: str) -> set[str]:
     "code",
     [
         "import roadloom",
-        "import roadloom; roadloom.open('town-v0:val')",
-        "import roadloom; roadloom.open('town-v0:val:3')[0]",
+        "import roadloom; roadloom.open('town-v1:val')",
+        "import roadloom; roadloom.open('town-v1:val:3')[0]",
         "from roadloom.cli.main import main; main(['info'])",
         "from roadloom.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: print()",
     ],

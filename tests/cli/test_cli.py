@@ -63,8 +63,8 @@ def test_flags_do_not_grow_unseen() -> None:
         ("av2:/does/not/exist", "/does/not/exist"),
         ("folder:/does/not/exist", "/does/not/exist"),
         ("layouts:/does/not/exist.json", "/does/not/exist"),
-        ("town-v0:nowhere", "nowhere"),
-        ("town-v0:val:99999", "99999"),
+        ("town-v1:nowhere", "nowhere"),
+        ("town-v1:val:99999", "99999"),
     ],
 )
 def test_bad_sources_are_one_line_with_a_remedy(source: str, words: str, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_bad_sources_are_one_line_with_a_remedy(source: str, words: str, tmp_pat
 
 @pytest.mark.parametrize("scene", ["99999", "-1", "1e3", "nowhere"])
 def test_validate_refuses_a_scene_that_is_not_there(scene: str) -> None:
-    done = run("validate", f"town-v0:val:{scene}")
+    done = run("validate", f"town-v1:val:{scene}")
     assert done.returncode == 1
     assert "no scene" in done.stdout and "is sound" not in done.stdout
 
@@ -88,7 +88,7 @@ def test_validate_refuses_a_scene_that_is_not_there(scene: str) -> None:
     ids=" ".join,
 )
 def test_bad_options_are_one_line(flags: tuple[str, ...], tmp_path: Path) -> None:
-    done = run("view", "town-v0:val:0", "--out", str(tmp_path / "out"), *flags)
+    done = run("view", "town-v1:val:0", "--out", str(tmp_path / "out"), *flags)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and "unexpected" not in done.stderr, done.stderr
 
@@ -108,9 +108,9 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
 
 
 def test_info_lists_the_scenes_of_a_source() -> None:
-    lines = run("info", "town-v0:val").stdout.splitlines()
-    assert len(lines) == 16 and lines[3].startswith("3  Clip(town-v0:val:3, 20 key frames")
-    scenes = json.loads(run("info", "town-v0:val", "--json").stdout)["scenes"]
+    lines = run("info", "town-v1:val").stdout.splitlines()
+    assert len(lines) == 16 and lines[3].startswith("3  Clip(town-v1:val:3, 20 key frames")
+    scenes = json.loads(run("info", "town-v1:val", "--json").stdout)["scenes"]
     assert scenes == [str(i) for i in range(16)]
 
 
@@ -141,7 +141,7 @@ def test_validate_counts_and_fails(tmp_path: Path) -> None:
 
 
 def test_validate_passes_the_built_in_street() -> None:
-    done = run("validate", "town-v0:val:0")
+    done = run("validate", "town-v1:val:0")
     assert (done.returncode, done.stderr) == (0, "")
     assert "is sound" in done.stdout
 

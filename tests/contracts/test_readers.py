@@ -25,8 +25,8 @@ from roadloom.scene.compare import clips_differ
 from roadloom.scene.reader import EXTRA_IMAGES
 from roadloom.scene.source import Source, SourceName
 from roadloom.scene.sweep import Sweep
-from roadloom.street0.config import StreetConfig
-from roadloom.street0.source import TownSource
+from roadloom.town.config import TownConfig
+from roadloom.town.source import TownSource
 
 Value = TypeVar("Value")
 KEY_REACH_NS = 100_000_000
@@ -34,8 +34,8 @@ SENSOR_FILES = (".jpg", ".jpeg", ".png", ".bin", ".npz", ".npy")
 
 
 def _town(_: Path) -> Source:
-    small = StreetConfig(image_scale=0.02, duration_s=1.0, camera_hz=2, lidar_hz=2, edge_samples=1)
-    return Source(SourceName("town-v0", "val", None), TownSource("val", small))
+    small = TownConfig(image_scale=0.02, duration_s=1.0, camera_hz=2, lidar_hz=2, rays_per_pixel=1)
+    return Source(SourceName("town-v1", "val", None), TownSource("val", small))
 
 
 def _nuscenes(folder: Path) -> Source:
@@ -73,7 +73,7 @@ def _layouts(folder: Path) -> Source:
 
 
 SOURCES: dict[str, Callable[[Path], Source]] = {
-    "town-v0": _town,
+    "town-v1": _town,
     "nuscenes made": _nuscenes,
     "nuscenes real": _real("nuscenes:nuscenes"),
     "av2 made": _av2,

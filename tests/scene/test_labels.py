@@ -62,7 +62,7 @@ def test_attached_labels_go_before_the_clip_s_own(labels: LabelFolder, tmp_path:
 
 
 def test_labels_come_in_through_open(labels: LabelFolder) -> None:
-    source = roadloom.open("town-v0:val:0", labels=str(labels.folder))
+    source = roadloom.open("town-v1:val:0", labels=str(labels.folder))
     assert source.labels == labels and source[0].labels == labels
 
 

@@ -13,7 +13,7 @@ from roadloom.scene.source import SourceName, summary
 
 EXAMPLES = {
     "town-v1:val:3": ("town-v1", "val", "3"),
-    "town-v0:val": ("town-v0", "val", None),
+    "town-v1:val": ("town-v1", "val", None),
     "nuscenes:/data/n": ("nuscenes", "/data/n", None),
     "nuscenes:ROOT@v1.0-mini": ("nuscenes", "ROOT@v1.0-mini", None),
     "nuscenes:ROOT@v1.0-mini:scene-0061": ("nuscenes", "ROOT@v1.0-mini", "scene-0061"),
@@ -56,7 +56,7 @@ def test_every_name_reads_back_and_no_scene_has_a_slash(kind: str, rest: str) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["", "town-v0", ":val", "town-v0:", "folder:a:", "folder:a/b:", "folder::b"]
+    "text", ["", "town-v1", ":val", "town-v1:", "folder:a:", "folder:a/b:", "folder::b"]
 )
 def test_what_is_no_name(text: str) -> None:
     with pytest.raises(BadInput) as caught:
@@ -65,20 +65,20 @@ def test_what_is_no_name(text: str) -> None:
 
 
 def test_an_unknown_kind_is_told_which_there_are() -> None:
-    with pytest.raises(BadInput, match="town-v0.*nuscenes.*av2.*folder"):
+    with pytest.raises(BadInput, match="town-v1.*nuscenes.*av2.*folder"):
         roadloom.open("waymo:/data")
 
 
 def test_a_scene_that_is_not_there_is_told_which_are() -> None:
     with pytest.raises(MissingInput, match="no scene 'x'; there are 0, 1, 2, 3, 4, 5 and 10 more"):
-        roadloom.open("town-v0:val:x")
+        roadloom.open("town-v1:val:x")
 
 
 def test_a_scene_narrows_a_source_and_does_not_renumber_it() -> None:
-    source = roadloom.open("town-v0:val:3")
+    source = roadloom.open("town-v1:val:3")
     assert len(source) == 1 and source.scenes == ("3",)
-    assert repr(source) == "Source('town-v0:val:3', 1 scene)"
-    assert repr(roadloom.open("town-v0:val")) == "Source('town-v0:val', 16 scenes)"
+    assert repr(source) == "Source('town-v1:val:3', 1 scene)"
+    assert repr(roadloom.open("town-v1:val")) == "Source('town-v1:val', 16 scenes)"
     with pytest.raises(MissingInput):
         source.clip("4")
 

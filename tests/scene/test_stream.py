@@ -59,13 +59,13 @@ def test_streams_have_the_manners_of_a_mapping() -> None:
 
 
 def test_streams_of_a_clip_pickle() -> None:
-    clip = roadloom.open("town-v0:val:0")[0]
+    clip = roadloom.open("town-v1:val:0")[0]
     copy = pickle.loads(pickle.dumps(clip.images))["CAM_FRONT"]
     assert len(copy) == len(clip.images["CAM_FRONT"]) and "records" in repr(copy)
 
 
 @pytest.mark.parametrize("time", [1.5, "x", None, math.nan])
 def test_a_moment_is_a_whole_number(time: object) -> None:
-    clip = roadloom.open("town-v0:val:0")[0]
+    clip = roadloom.open("town-v1:val:0")[0]
     with pytest.raises(Exception, match="time_ns|whole number"):
         clip.at(time)  # type: ignore[arg-type]

@@ -283,7 +283,7 @@ def test_where_a_recording_lay_is_not_told(make_clip, tmp_path) -> None:
         ("nuscenes:/data/nuscenes@v1.0-mini/", "nuscenes:nuscenes@v1.0-mini"),
         ("folder:C:\\drives\\one", "folder:one"),
         ("folder:drives/one", "folder:one"),
-        ("town-v0:val", "town-v0:val"),
+        ("town-v1:val", "town-v1:val"),
         ("folder:/", "folder:/"),
     ],
 )

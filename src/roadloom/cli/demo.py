@@ -27,7 +27,7 @@ class Demo(Command):
         import roadloom
         from roadloom.viewer.write import ViewOptions, write_view
 
-        clip = roadloom.open(f"town-v0:val:{self.scene}", rig=read_rig(self.rig))[0]
+        clip = roadloom.open(f"town-v1:val:{self.scene}", rig=read_rig(self.rig))[0]
         sys.stderr.write(f"{clip}\n")
         tell(self.out, write_view(clip, self.out, ViewOptions()))
         return 0

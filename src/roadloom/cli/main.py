@@ -27,7 +27,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
 }
 _ABOUT = (
     "Roadloom: driving scenes for your own vehicle.\n\n"
-    "A SOURCE is named KIND:PLACE[:SCENE], such as town-v0:val:3, nuscenes:ROOT:scene-0061, "
+    "A SOURCE is named KIND:PLACE[:SCENE], such as town-v1:val:3, nuscenes:ROOT:scene-0061, "
     "av2:LOG or folder:DIR. `roadloom COMMAND --help` explains each command."
 )
 

@@ -29,7 +29,7 @@ class View(Command):
     labels: Path | None = None
     """Folder of labels to attach, as `roadloom.open(SOURCE, labels=DIR)` does."""
     rig: Path | None = None
-    """YAML of your own vehicle, to drive through a source that is made when asked (town-v0)."""
+    """YAML of your own vehicle, to drive through a source that is made when asked (town-v1)."""
     film: bool = True
     """Write an MP4 (needs the extra `video`)."""
     max_frames: int = 40

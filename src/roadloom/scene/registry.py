@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 KINDS = {
     "town-v1": "roadloom.town.source:TownSource",
-    "town-v0": "roadloom.street0.source:TownSource",
     "nuscenes": "roadloom.scene.readers.nuscenes:NuScenesSource",
     "av2": "roadloom.scene.readers.av2:Av2Source",
     "layouts": "roadloom.scene.readers.layouts:LayoutsSource",
@@ -40,7 +39,7 @@ def open_reader(source: str, rig: "Rig | None" = None) -> "tuple[SourceName, Sou
         raise BadInput(
             f"{name.kind} is recorded: it cannot be seen through another rig",
             field="rig",
-            remedy="leave the rig out, or open a source that is made when asked, such as town-v0",
+            remedy="leave the rig out, or open a source that is made when asked, such as town-v1",
         )
     return name, reader.with_rig(name.place, rig)
 

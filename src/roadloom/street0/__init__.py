@@ -1,1 +1,0 @@
-"""The built-in procedural world: drawn from whole numbers, seen by any rig, knows everything."""
