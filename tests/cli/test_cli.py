@@ -109,9 +109,9 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
 
 def test_info_lists_the_scenes_of_a_source() -> None:
     lines = run("info", "town-v1:val").stdout.splitlines()
-    assert len(lines) == 16 and lines[3].startswith("3  Clip(town-v1:val:3, 20 key frames")
+    assert len(lines) == 150 and lines[3].startswith("3  Clip(town-v1:val:3, 40 key frames")
     scenes = json.loads(run("info", "town-v1:val", "--json").stdout)["scenes"]
-    assert scenes == [str(i) for i in range(16)]
+    assert scenes == [str(i) for i in range(150)]
 
 
 def test_another_rig_only_where_the_world_is_made(tmp_path: Path) -> None:

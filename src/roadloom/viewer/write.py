@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from roadloom.errors import NotRecorded
+from roadloom.errors import BadInput, NotRecorded
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.extras import need
 from roadloom.io.image import write_image
@@ -61,11 +61,14 @@ def write_view(clip: Clip, out_dir: str | Path, options: ViewOptions | None = No
 
     Raises:
         MissingExtra: a film is asked for and PyAV is not installed; nothing is written then.
-        BadInput: the clip has no key frame, or data of it is damaged; there is no page then.
+        BadInput: ``out_dir`` is a file, the clip has no key frame, or data of it is damaged;
+            there is no page then.
     """
     options, folder = options or ViewOptions(), Path(out_dir)
     if options.film:
         need("av")
+    if folder.exists() and not folder.is_dir():
+        raise BadInput("is no folder", file=folder, remedy="name another --out, or remove it")
     clip = held(clip)
     page = Page(clip, options)
     grid = page.grid
