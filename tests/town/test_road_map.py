@@ -49,7 +49,7 @@ def test_all_layers_are_recorded(found):
     ("layer", "kinds"),
     [
         ("drivable_area", ("road", "junction", "parking")),
-        ("walkway", ("pavement",)),
+        ("walkway", ("pavement", "forecourt")),
         ("carpark_area", ("parking",)),
     ],
 )

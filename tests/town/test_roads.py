@@ -157,7 +157,7 @@ def test_sizes_are_those_of_real_maps(net):
     assert 10_000 < lengths.mean() < 21_000
     widths = {lane.width for lane in net.lanes if lane.kind == "vehicle" and lane.street >= 0}
     assert min(widths) >= 3_000
-    assert max(widths) <= 4_500
+    assert max(widths) <= 4_900
     for lane in inside:
         if lane.turn != "straight":
             assert tightest_radius(lane.centre) > 3_500, lane.id

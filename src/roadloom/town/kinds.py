@@ -102,6 +102,7 @@ GROUND_CLASS = {
     "junction": "flat.road",
     "parking": "flat.parking",
     "pavement": "flat.sidewalk",
+    "forecourt": "flat.sidewalk",
     "median": "flat.other",
     "terrain": "nature.terrain",
 }

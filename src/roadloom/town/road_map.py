@@ -23,6 +23,7 @@ from roadloom.town.world import World
 PIXEL_M = 1.0
 """Of the ground's raster."""
 KERB = KERB_MM / 1000
+WALKWAY = ("pavement", "forecourt")
 MARKS = {
     "none": "NONE",
     "solid_white": "SOLID_WHITE",
@@ -37,7 +38,7 @@ def road_map(world: World) -> RoadMap:
     plan, net = world.plan, world.plan.roads
     lift = _Lift(plan.relief, world.world_from_town)
     low = _united(area for area in net.areas if area.kind in LOW)
-    walkway = _united(area for area in net.areas if area.kind == "pavement")
+    walkway = _united(area for area in net.areas if area.kind in WALKWAY)
     return RoadMap(
         name=f"town {plan.split} {plan.index}",
         polygons={

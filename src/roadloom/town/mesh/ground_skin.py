@@ -12,13 +12,14 @@ from roadloom.town.plan.types import RoadNet
 
 MATERIAL = {
     "road": ROAD, "junction": ROAD, "parking": ROAD,
-    "pavement": PAVEMENT, "median": PAVEMENT, "terrain": GRASS,
+    "pavement": PAVEMENT, "forecourt": PAVEMENT, "median": PAVEMENT, "terrain": GRASS,
 }  # fmt: skip
 TINT = {
     "road": (76, 76, 79),
     "junction": (73, 73, 76),
     "parking": (82, 81, 83),
     "pavement": (148, 145, 139),
+    "forecourt": (141, 138, 131),
     "median": (140, 139, 134),
     "terrain": (84, 104, 52),
 }

@@ -59,8 +59,8 @@ def _direction(dice: Dice) -> tuple[int, int]:
 
 def _haze(dice: Dice, weather: str) -> int:
     if weather == "haze":
-        return dice.between(5500, 12_000)
-    return dice.between(2600, 5000) if weather == "wet" else dice.between(1500, 4500)
+        return dice.between(5000, 12_000)
+    return dice.between(1500, 4000) if weather == "wet" else dice.between(500, 2500)
 
 
 def _wet(dice: Dice, weather: str) -> int:

@@ -12,6 +12,7 @@ from roadloom.town.dice import Dice
 from roadloom.town.plan import roads_rules as rules
 from roadloom.town.plan.roads_blocks import find_blocks
 from roadloom.town.plan.roads_curves import Axis, Place
+from roadloom.town.plan.roads_fronts import forecourt_of, has_forecourt, set_forecourts
 from roadloom.town.plan.roads_junctions import Arm, Corner, Junction, arms_at, corners_of
 from roadloom.town.plan.roads_lanes import Lanes, lay_junction, lay_street, turns_from
 from roadloom.town.plan.roads_lattice import (
@@ -64,6 +65,8 @@ def draw_roads(dice: Dice) -> RoadNet:
     join_blocks(dice, find_blocks(streets, junctions), streets, junctions)
     for street in streets:
         _set_parking(dice, street)
+    set_forecourts(streets, junctions)
+    for street in streets:
         _forget_stations(street)
     blocks = find_blocks(streets, junctions)
 
@@ -82,6 +85,7 @@ def draw_roads(dice: Dice) -> RoadNet:
         areas=(
             *(area for street in streets for area in areas_of(street)),
             *(area for junction in junctions for area in junction.areas),
+            *(forecourt_of(c) for j in junctions for c in j.corners if has_forecourt(c)),
             *blocks.areas,
         ),
         crossings=tuple(crossing for over in crossings for crossing in over),

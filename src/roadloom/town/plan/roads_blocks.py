@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from roadloom.town.plan.roads_curves import tidy
+from roadloom.town.plan.roads_fronts import has_forecourt
 from roadloom.town.plan.roads_junctions import Corner, Junction
 from roadloom.town.plan.roads_streets import StreetShape
 from roadloom.town.plan.types import EXTENT_MM, Area, Point
@@ -52,11 +53,12 @@ def _walk_around(
         ways.append(at)
         street, backward = streets[at[0]], at[1]
         side = int(backward)
-        outer = street.line((1 - 2 * side) * street.profile.outer(side))
-        points.extend(reversed(outer) if backward else outer)
+        edge = street.edge(side)
+        points.extend(reversed(edge) if backward else edge)
         corner = corner_after.get(at)
         if corner is not None:
-            points.extend(reversed(corner.outer))
+            if not has_forecourt(corner):
+                points.extend(reversed(corner.outer))
             at = corner.a.street, not corner.a.along
         else:
             at = _along_border(at, borders, points)

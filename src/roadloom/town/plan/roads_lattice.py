@@ -14,6 +14,8 @@ from roadloom.town.plan.types import EXTENT_MM
 
 EAST, NORTH, WEST, SOUTH = range(4)
 STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
+FORECOURT = 2_400
+"""Walls stand back by up to this from the pavement behind awnings and balconies [mm]."""
 Spot = tuple[int, int]
 """Column and row of a node; -1 and the count itself are the plan's edges."""
 
@@ -47,6 +49,10 @@ class Profile:
     def outer(self, side: int) -> int:
         """From the axis to the pavement's far edge."""
         return self.kerb + self.parking[side] + self.pavement[side]
+
+    def forecourt(self, side: int) -> int:
+        """Width of the paved ground beyond the pavement, where fronts stand; 0 with gardens."""
+        return 0 if self.garden[side] else FORECOURT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,26 +157,34 @@ def _profile(dice: Dice, main: bool) -> Profile:
     return _side(dice) if dice.percent(55) else _lane(dice)
 
 
+PARKING = 2_400
+STRIPS = ((PARKING, PARKING), (PARKING, PARKING), (PARKING, 0), (0, PARKING))
+"""Of main streets with two lanes each way."""
+
+
 def _main(dice: Dice) -> Profile:
     pavement = dice.between(2_700, 4_000, 50), dice.between(2_700, 4_000, 50)
-    garden = (dice.pick((0, 0, 2_000)), dice.pick((0, 0, 2_000)))
     kind = dice.pick((0, 0, 1, 2, 3))
     median = (0, 2_400, 0, 0)[kind]
     lanes = (2, 2, 1, 1)[kind]
     return Profile(
         kind="main",
         lanes=lanes,
-        lane=dice.between(3_200, 3_600, 50) if lanes == 2 else dice.between(3_600, 4_400, 50),
+        lane=dice.between(3_200, 3_500, 50) if lanes == 2 else dice.between(3_600, 4_600, 50),
         bike=1_600 if kind == 2 else 0,
         median=median,
-        parking=(0, 0) if lanes == 2 else (2_250, 2_250),
+        parking=dice.pick(STRIPS) if lanes == 2 else (PARKING, PARKING),
         pavement=pavement,
-        garden=garden,
+        garden=(0, 0),
         speed=13_890,
         centre_mark="none" if median else "double_yellow",
         edge_mark="solid_white",
-        radius=dice.between(3_800, 5_600, 100),
+        radius=dice.between(3_400, 4_600, 100),
     )
+
+
+GARDENS = (0, 0, 0, 0, 1_500, 2_500, 3_500, 5_000)
+"""Depths of the front gardens along a side street; 0 where house fronts close it in."""
 
 
 def _side(dice: Dice) -> Profile:
@@ -178,16 +192,16 @@ def _side(dice: Dice) -> Profile:
     return Profile(
         kind="side",
         lanes=1,
-        lane=dice.between(3_250, 4_100, 50),
+        lane=dice.between(3_700, 4_700, 50),
         bike=0,
         median=0,
         parking=parking,
         pavement=(dice.between(2_200, 3_200, 50), dice.between(2_200, 3_200, 50)),
-        garden=(dice.between(0, 5_000, 500), dice.between(0, 5_000, 500)),
+        garden=(dice.pick(GARDENS), dice.pick(GARDENS)),
         speed=dice.pick((8_330, 13_890)),
         centre_mark=dice.pick(("dashed_white", "solid_yellow")),
         edge_mark="none",
-        radius=dice.between(3_400, 4_800, 100),
+        radius=dice.between(3_000, 4_000, 100),
     )
 
 
@@ -195,7 +209,7 @@ def _lane(dice: Dice) -> Profile:
     return Profile(
         kind="lane",
         lanes=1,
-        lane=dice.between(3_000, 4_500, 50),
+        lane=dice.between(4_200, 4_900, 50),
         bike=0,
         median=0,
         parking=dice.pick(((0, 0), (2_050, 0), (0, 2_050))),
@@ -204,7 +218,7 @@ def _lane(dice: Dice) -> Profile:
         speed=8_330,
         centre_mark="none",
         edge_mark="none",
-        radius=dice.between(3_000, 4_200, 100),
+        radius=dice.between(2_800, 3_600, 100),
     )
 
 

@@ -62,6 +62,8 @@ class StreetShape:
     """Where the axis begins and where it ends."""
     parking: tuple[list[Span], list[Span]] = field(default_factory=lambda: ([], []))
     """Stretches with parking strips, left and right."""
+    fronts: dict[int, Span] = field(default_factory=dict)
+    """Stretches with a forecourt, by side."""
     zebra: Span = (0, 0)
     """A crossing between the junctions, or nothing."""
 
@@ -115,6 +117,8 @@ class StreetShape:
             marks.update(span)
         for low, high in self.medians:
             marks.update((low, high))
+        for span in self.fronts.values():
+            marks.update(span)
         for side in (0, 1):
             for low, high in self.parking[side]:
                 taper = self.taper(side)
@@ -135,6 +139,14 @@ class StreetShape:
 
     def line(self, left: Number, stations: Iterable[int] | None = None) -> Line:
         return tuple(self.at(s, left) for s in (self.stations if stations is None else stations))
+
+    def edge(self, side: int) -> Line:
+        """Where the blocks begin: the far edge of the pavement, or of the forecourt."""
+        left = self.profile.outer(side)
+        if side not in self.fronts:
+            return self.line((1 - 2 * side) * left)
+        left += self.profile.forecourt(side)
+        return self.line((1 - 2 * side) * left, self.between(*self.fronts[side]))
 
     @property
     def street(self) -> Street:
@@ -227,7 +239,7 @@ def _island_edge(street: StreetShape, low: int, high: int, sign: int) -> list[Po
 
 
 def _side(street: StreetShape, side: int) -> list[Area]:
-    """Pavement and parking on one side."""
+    """Pavement, parking and forecourt on one side."""
     sign = 1 - 2 * side
     kerb, strip = street.profile.kerb, street.profile.parking[side]
     outer = street.line(sign * street.profile.outer(side))
@@ -242,7 +254,12 @@ def _side(street: StreetShape, side: int) -> list[Area]:
         found.append(_strip("parking", edge, bay, sign))
         done = high
     inner.extend(street.at(s, sign * kerb) for s in street.between(done, street.length))
-    return [*found, _strip("pavement", tuple(inner), outer, sign)]
+    found.append(_strip("pavement", tuple(inner), outer, sign))
+    if side in street.fronts:
+        left = sign * street.profile.outer(side)
+        edge = street.line(left, street.between(*street.fronts[side]))
+        found.append(_strip("forecourt", edge, street.edge(side), sign))
+    return found
 
 
 def _strip(kind: str, inner: Line, outer: Line, sign: int) -> Area:

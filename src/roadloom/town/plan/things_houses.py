@@ -23,10 +23,11 @@ NUDGE = 400
 
 MIX: dict[str, tuple[tuple[str, int], ...]] = {
     "main": (("shop", 50), ("building", 34), ("office", 8), ("hall", 3), ("gap", 5)),
-    "side": (("building", 40), ("house", 27), ("shop", 14), ("hall", 5), ("gap", 14)),
+    "side": (("building", 58), ("shop", 22), ("office", 4), ("hall", 5), ("gap", 11)),
+    "gardens": (("house", 66), ("building", 16), ("hall", 4), ("gap", 14)),
     "lane": (("house", 70), ("building", 12), ("hall", 3), ("gap", 15)),
 }
-"""Of a hundred lots along each kind of street."""
+"""Of a hundred lots along each kind of street; ``gardens``: side streets with front gardens."""
 
 
 def draw_buildings(site: Site, ways: list[Way]) -> None:
@@ -57,7 +58,9 @@ def _line(site: Site, way: Way, side: int) -> None:
 def _lot(site: Site, way: Way, side: int, s: Number, setback: int, sparse: bool) -> Number:
     """Build at a place; where the next lot may begin."""
     dice = site.dice
-    kind = _pick(dice, MIX[way.kind])
+    _, pavement, garden, _ = way.numbers(side)
+    green = way.kind == "side" and garden > pavement
+    kind = _pick(dice, MIX["gardens" if green else way.kind])
     if kind == "gap":
         long = dice.between(6_000, 12_000)
         site.gaps.append((way.street.id, side, s, long))
@@ -96,10 +99,8 @@ def _build(
 ) -> bool:
     """Front parallel to the street's chord before it."""
     sign = way.sign(side)
-    _, pavement, garden, _ = way.numbers(side)
-    front = (garden if kind in ("house", "hall") else pavement) + setback
-    if kind == "house" and garden == pavement:
-        front += 1_200
+    garden = way.numbers(side)[2]
+    front = garden + setback
     a, b = way.at(s, sign * front), way.at(s + size[0], sign * front)
     dx, dy = b[0] - a[0], b[1] - a[1]
     chord = sqrt(dx * dx + dy * dy)

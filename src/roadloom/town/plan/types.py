@@ -125,8 +125,8 @@ class Area:
     """A piece of ground. Areas do not overlap and leave no gap between them inside the plan."""
 
     kind: str
-    """``road``, ``junction``, ``parking`` at the relief's height; ``pavement``, ``median``,
-    ``terrain`` at KERB_MM above it."""
+    """``road``, ``junction``, ``parking`` at the relief's height; ``pavement``, ``forecourt``
+    (paved ground before house fronts), ``median``, ``terrain`` at KERB_MM above it."""
     ring: Line
     """Counter-clockwise, not closed."""
     holes: tuple[Line, ...] = ()

@@ -13,7 +13,7 @@ from roadloom.town.traffic.vehicles import Car, Route, build_route, draw_route
 NEAR_M, FAR_M = 170.0, 300.0
 HEADWAY_M = {"main": 55, "side": 85, "lane": 170}
 """Mean distance between vehicles on a lane at middling density."""
-EGO_SIZE = (4600, 1900, 1700)
+EGO_SIZE = (4090, 1730, 1530)
 EGO_REACH_M = 32.0
 """The ego appears within this distance of the town's middle, a few seconds before the clip."""
 GROUPS = {"cyclist": "bike", "bus": "bus", "ambulance": "truck"}
