@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help setup demo test check bench docs clean
+.PHONY: help setup demo test check bench beside docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## drive through the built-in street and say where to look
+demo: $(STAMP)  ## drive through the built-in town and say where to look
 	$(BIN)/roadloom demo --out out/demo
 
 test: $(STAMP)  ## every test
@@ -33,6 +33,9 @@ check: $(STAMP)  ## format, lint, layers, types
 
 bench: $(STAMP)  ## measure; prints one JSON line per figure
 	$(BIN)/python -m benchmarks
+
+beside: $(STAMP)  ## draw the town beside real photographs (ROADLOOM_REAL_DATA) into out/beside
+	$(BIN)/python -m studies.town_beside --out out/beside
 
 docs: $(STAMP)  ## check that every link and code block in the documents holds
 	$(BIN)/python -m pytest -q tests/architecture/test_docs.py

@@ -140,7 +140,7 @@ def test_validate_counts_and_fails(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_validate_passes_the_built_in_street() -> None:
+def test_validate_passes_the_built_in_town() -> None:
     done = run("validate", "town-v1:val:0")
     assert (done.returncode, done.stderr) == (0, "")
     assert "is sound" in done.stdout

@@ -1,4 +1,4 @@
-"""``roadloom demo``: a drive through the built-in street, shown every way there is."""
+"""``roadloom demo``: a drive through the built-in town, shown every way there is."""
 
 import sys
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from roadloom.cli.view import read_rig, tell
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(Command):
-    """Drive through the built-in street: no download, no GPU, a minute on a laptop.
+    """Drive through the built-in town: no download, no GPU, a minute on a laptop.
 
     Writes a page that plays offline, pictures of all cameras, a LiDAR sweep (.ply), occupancy
     (.npz) and a film (.mp4). Example: roadloom demo --out out/demo
