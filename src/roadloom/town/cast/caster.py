@@ -114,7 +114,7 @@ class Caster:
         ego: bool = True,
     ) -> Bool[np.ndarray, " ray"]:
         """Whether anything lies on a ray nearer than ``far_m``; the ego's body too, if ``ego``."""
-        rays = batch_of(origins, direction, time_s)
+        rays = batch_of(origins, direction, time_s, far_m)
         count = len(rays.origins)
         limit = np.empty(count, np.float32)
         limit[:] = np.minimum(far_m, 1e30)
@@ -123,7 +123,7 @@ class Caster:
         limit[done] = -1
         movers, room = self._movers(rays), room_for(count)
         if ego:
-            movers = [*movers, Mover(NOTHING, 0, self._ego_body(), -np.inf, np.inf)]
+            movers = [*movers, self._ego_mover(len(rays.cones))]
         for mover in movers:
             who = mover.actor
             track = self.world.tracks[who] if who >= 0 else self.world.ego_track.pose
@@ -170,14 +170,15 @@ class Caster:
             return []
         movers = self._instances(float(rays.cones[:, 9].min()), float(rays.cones[:, 10].max()))
         movers = [m for m in movers if only is None or m.actor == only]
-        met = np.empty(len(movers), bool)
+        met = np.empty((len(movers), 2), np.int64)
         actor = np.array([m.actor for m in movers], np.int64)
         radius, begin, end = (
             np.array([getattr(m, name) for m in movers], np.float64)
             for name in ("radius", "begin_s", "end_s")
         )
         kernels.in_reach(rays.cones, self.world.tracks, actor, radius, begin, end, met)
-        return [mover for mover, is_met in zip(movers, met, strict=True) if is_met]
+        pairs = zip(movers, met.tolist(), strict=True)
+        return [m._replace(blocks=(first, stop)) for m, (first, stop) in pairs if stop > first]
 
     def _instances(self, first_s: float, last_s: float) -> list[Mover]:
         """Of all movers; those of the last span are kept, as pictures are cast in pieces."""
@@ -200,6 +201,9 @@ class Caster:
         if start not in self._bodies:
             self._bodies[start] = body_of(self.world.tables.corners[start:stop])
         return self._bodies[start]
+
+    def _ego_mover(self, blocks: int) -> Mover:
+        return Mover(NOTHING, 0, self._ego_body(), -np.inf, np.inf, (0, blocks))
 
     def _ego_body(self) -> Body:
         if self._ego is None:

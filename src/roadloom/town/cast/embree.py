@@ -31,6 +31,8 @@ class Mover(NamedTuple):
     body: Body
     begin_s: float
     end_s: float
+    blocks: tuple[int, int] = (0, 0)
+    """First and one past the last block of rays that may meet it."""
 
     @property
     def radius(self) -> float:
@@ -66,15 +68,21 @@ def body_of(corners: Float[np.ndarray, "triangle 3 3"]) -> Body:
     return Body(scene_of(corners), box, radius)
 
 
-def batch_of(origins: np.ndarray, directions: np.ndarray, time_s: np.ndarray | float) -> RayBatch:
+def batch_of(
+    origins: np.ndarray,
+    directions: np.ndarray,
+    time_s: np.ndarray | float,
+    far_m: np.ndarray | float = np.inf,
+) -> RayBatch:
     origins = np.ascontiguousarray(origins, np.float64)
     directions = np.ascontiguousarray(np.atleast_2d(directions), np.float64)
     time = np.atleast_1d(np.ascontiguousarray(time_s, np.float64))
     turn, tick = int(len(directions) == len(origins)), int(len(time) == len(origins))
     if not (turn or len(directions) == 1) or not (tick or len(time) == 1):
         raise ValueError(f"{len(origins)} origins, {len(directions)} directions, {len(time)} times")
-    cones = np.empty((-(-len(origins) // kernels.BLOCK), 11))
-    kernels.blocks(origins, directions, turn, time, tick, cones)
+    cones = np.empty((-(-len(origins) // kernels.BLOCK), 12))
+    far = np.atleast_1d(np.ascontiguousarray(far_m, np.float64))
+    kernels.blocks(origins, directions, turn, time, tick, far, cones)
     return RayBatch(origins, directions, turn, time, tick, cones)
 
 
@@ -99,7 +107,7 @@ def picked(
     limits."""
     body = mover.body
     found = kernels.pick(
-        *rays, track, body.box, body.radius, mover.begin_s, mover.end_s, limit, *room
+        *rays, track, body.box, body.radius, mover.begin_s, mover.end_s, mover.blocks, limit, *room
     )
     return room[0][:found], room[1][:found], room[2][:found], room[3][:found]
 

@@ -12,7 +12,7 @@ from numba import njit
 
 from roadloom.town.tracks import FIRST_S, STEP_S
 
-BLOCK = 1024
+BLOCK = 128
 """Rays in one block."""
 SLACK_M = 1e-3
 """Balls and boxes are this much larger than what they hold."""
@@ -22,9 +22,10 @@ APART_M = 1e-3
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def blocks(origins, directions, turn, time, tick, out):
+def blocks(origins, directions, turn, time, tick, far, out):
     """Rows of ``out``: middle and radius of the origins, axis, cosine and sine of the cone,
-    first and last time. ``turn`` and ``tick`` are 0 where one direction or time serves all."""
+    first and last time, length of the longest ray. ``turn`` and ``tick`` are 0 where one direction
+    or time serves all; ``far`` may have one row for all."""
     count = len(origins)
     for b in range(len(out)):
         first, last = b * BLOCK, min((b + 1) * BLOCK, count)
@@ -47,7 +48,10 @@ def blocks(origins, directions, turn, time, tick, out):
         out[b, :3], out[b, 3] = middle, np.sqrt(((high - middle) ** 2).sum())
         out[b, 4:7], out[b, 7] = axis, cosine
         out[b, 8] = np.sqrt(max(0.0, 1 - cosine * cosine))
-        out[b, 9], out[b, 10] = begin, end
+        out[b, 9], out[b, 10], out[b, 11] = begin, end, far[0]
+        if len(far) == count:
+            for r in range(first, last):
+                out[b, 11] = max(out[b, 11], far[r]) if r > first else far[r]
 
 
 @njit(cache=True, nogil=True)
@@ -98,6 +102,8 @@ def out_of_reach(block, place, radius):
     x, y, z = place[0] - block[0], place[1] - block[1], place[2] - block[2]
     radius += block[3]
     square = x * x + y * y + z * z
+    if square > (radius + block[11]) ** 2:
+        return True
     if square <= radius * radius or block[7] <= 0:
         return False
     along = x * block[4] + y * block[5] + z * block[6]
@@ -110,35 +116,45 @@ def out_of_reach(block, place, radius):
 @njit(cache=True, nogil=True)
 @no_type_check
 def in_reach(cones, tracks, actor, radius, begin, end, out):
-    """Which movers some block may meet while they look as they do."""
+    """First and one past the last block that may meet each mover while it looks as it does; equal
+    where none may."""
     place = np.empty(4)
     for m in range(len(actor)):
-        out[m] = False
+        out[m, 0] = out[m, 1] = 0
+        first = last = np.nan
         for b in range(len(cones)):
             if cones[b, 10] < begin[m] or cones[b, 9] >= end[m]:
                 continue
-            ball(tracks[actor[m]], cones[b, 9], cones[b, 10], place)
+            if cones[b, 9] != first or cones[b, 10] != last:
+                first, last = cones[b, 9], cones[b, 10]
+                ball(tracks[actor[m]], first, last, place)
             if not out_of_reach(cones[b], place, radius[m] + place[3]):
-                out[m] = True
-                break
+                if out[m, 1] == 0:
+                    out[m, 0] = b
+                out[m, 1] = b + 1
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def pick(
-    origins, directions, turn, time, tick, cones, track, box, radius, begin, end, limit,
+    origins, directions, turn, time, tick, cones, track, box, radius, begin, end, blocks, limit,
     rows, local_origins, local_directions, local_limit,
 ):  # fmt: skip
     """Rays that reach a mover's box before their limit: their rows, and themselves in its frame.
 
-    Returns how many. ``box`` holds lowest and highest corner; only times in [begin, end) count.
+    Returns how many. ``box`` holds lowest and highest corner; only times in [begin, end) and
+    blocks from the first to before the second of ``blocks`` count.
     """
     found = 0
     place = np.empty(4)
-    for b in range(len(cones)):
+    first = last = posed = np.nan
+    px = py = pz = a = d = g = b_ = e = h = c = f = i = 0.0
+    for b in range(blocks[0], blocks[1]):
         if cones[b, 10] < begin or cones[b, 9] >= end:
             continue
-        ball(track, cones[b, 9], cones[b, 10], place)
+        if cones[b, 9] != first or cones[b, 10] != last:
+            first, last = cones[b, 9], cones[b, 10]
+            ball(track, first, last, place)
         reach = radius + place[3]
         if out_of_reach(cones[b], place, reach):
             continue
@@ -157,7 +173,9 @@ def pick(
                 continue
             if x * x + y * y + z * z - along * along > square:
                 continue
-            px, py, pz, a, d, g, b_, e, h, c, f, i = pose_at(track, t)
+            if t != posed:
+                posed = t
+                px, py, pz, a, d, g, b_, e, h, c, f, i = pose_at(track, t)
             x, y, z = origins[r, 0] - px, origins[r, 1] - py, origins[r, 2] - pz
             # The inverse turn: columns of the rotation are rows of its inverse.
             lx, ly, lz = a * x + b_ * y + c * z, d * x + e * y + f * z, g * x + h * y + i * z
