@@ -17,7 +17,7 @@ from roadloom.sensors.rig import MountedCamera, Rig
 from roadloom.town.cast.caster import Caster, Hits
 from roadloom.town.mesh.mesh import Mesh, join
 from roadloom.town.occupancy.flow import occupancy_flow
-from roadloom.town.occupancy.footprints import cut_ground, outline
+from roadloom.town.occupancy.footprints import covers_of, cut_ground
 from roadloom.town.occupancy.labels import MIN_AREA_FACES, areas, class_weights, matter, occupancy
 from roadloom.town.occupancy.masks import camera_rays, visibility
 from roadloom.town.occupancy.paint import MARKING, painted
@@ -185,7 +185,31 @@ def test_the_outline_of_a_corner_house() -> None:
     for a, b in zip(ring, np.roll(ring, -1, axis=0), strict=True):
         low, high = np.array([*a, -0.6]), np.array([*b, -0.6])
         walls += [[low, high, high + (0, 0, 5)], [low, high + (0, 0, 5), low + (0, 0, 5)]]
-    assert outline(np.array(walls)).area == pytest.approx(9 * 4 + 3 * 4)
+    (cover,) = covers_of(np.array(walls))
+    assert cover.outline.area == pytest.approx(9 * 4 + 3 * 4) and cover.level_m == np.inf
+
+
+def test_ground_that_rises_above_a_slab_stays() -> None:
+    """A house 8 m square has a slab 2 m deep before it, 3 cm high, on ground that rises by 0.2."""
+    house = box_mesh((8, 8, 5), low_z=-0.6)
+    slab = box_mesh((8, 2, 0.03), low_z=-0.6).moved(Pose(np.eye(3), np.array([0.0, -5.0, 0.0])))
+    ground = np.array([[[-50, -50, -10], [50, -50, 10], [50, 50, 10]],
+                       [[-50, -50, -10], [50, 50, 10], [-50, 50, -10]]], float)  # fmt: skip
+    mesh = join([
+        Mesh.make(
+            ground, material=0, class_id=class_id("nature.terrain"), tint=(0.0, 0.0, 0.0)
+        ).owned_by(-1),
+        join([house, slab]).owned_by(0),
+    ])  # fmt: skip
+    world = toy_world()
+    assert world.plan.things[0].kind in ("building", "shop", "house", "office")
+    object.__setattr__(world, "standing_mesh", mesh)
+    cut = cut_ground(world)
+    assert len(cut.gone) == 2
+    u, v = cut.corners[:, 1] - cut.corners[:, 0], cut.corners[:, 2] - cut.corners[:, 0]
+    area = 0.5 * np.abs(np.cross(u, v)[:, 2]).sum()
+    # Ground is hidden up to x = 0.15, where it passes the slab's top.
+    assert area == pytest.approx(100 * 100 - 8 * 8 - (4 + 0.15) * 2, abs=1e-3)
 
 
 def test_paint_takes_its_area_from_the_ground() -> None:
