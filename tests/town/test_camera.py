@@ -236,7 +236,9 @@ def test_every_material_has_a_texture(world, dusk):
     skins = [np.full((materials.COUNT, 11), np.nan, np.float32) for _ in range(3)]
     skin_ground(rows, kinds, grid, 0.5, 7, triangle, points, skins[0])
     skin_walls(rows, kinds, dusk, 0.5, triangle, points, skins[1])
-    skin_objects(rows, kinds, dusk, 0.5, signals, triangle, triangle, points, skins[2])
+    skin_objects(
+        rows, kinds, dusk, 0.5, dusk, triangle > 3, signals, triangle, triangle, points, skins[2]
+    )
     said = np.array([np.isfinite(skin).all(axis=1) for skin in skins])
     assert (said.sum(axis=0) == 1).all(), np.flatnonzero(said.sum(axis=0) != 1)
     assert all(

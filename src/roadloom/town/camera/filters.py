@@ -122,6 +122,9 @@ FONT = (
 """A to Z as 5 rows of 4 dots, the highest bit at the upper left."""
 
 
+VOWELS = (0, 4, 8, 14, 20, 4)
+
+
 @njit("f8(f8, f8, f8, i8, f8)", cache=True, nogil=True)
 @no_type_check
 def glyphs(x, y, height, seed, width):
@@ -135,9 +138,13 @@ def glyphs(x, y, height, seed, width):
     ink = 0.0
     for place in range(first, last + 1):
         word = hash01(place // 7, 3, seed)
-        if hash01(place, 1, seed) < 0.12 or word < 0.15:
+        if place % 7 > 3.0 + 3.0 * word or word < 0.10:
             continue
-        bits = FONT[int(hash01(place, 2, seed) * 26.0)]
+        # Vowels in every other place make syllables.
+        if (place + int(word * 64.0)) & 1:
+            bits = FONT[VOWELS[int(hash01(place, 2, seed) * 6.0)]]
+        else:
+            bits = FONT[int(hash01(place, 2, seed) * 26.0)]
         left = place * pitch
         for row in range(5):
             down = band(y, (4 - row) * dot, (5 - row) * dot, width)

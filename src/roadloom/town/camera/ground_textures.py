@@ -72,8 +72,9 @@ def _road(row, grid, wet, seed, p, skin, k):
     a, b = c * x + s * y, c * y - s * x
     tone = 1.0 + 0.30 * fading_noise(a * 0.35, b, 3.1, w * 0.5, seed + 1)
     tone += 0.22 * fading_noise(x, y, 0.9, w, seed + 2)
-    tone += 0.26 * fading_noise(x, y, 0.11, w, seed + 3)
-    tone += 0.5 * fading_noise(x, y, 0.022, w, seed + 4)
+    tone += 0.34 * fading_noise(x, y, 0.11, w, seed + 3)
+    tone += 0.45 * fading_noise(x, y, 0.045, w, seed + 5)
+    tone += 0.95 * fading_noise(x, y, 0.018, w, seed + 4)
     # Newer and older strips of asphalt, with a sealed edge.
     lot_a, lot_b = a / 14.0, b / 3.4
     i, j = int(math.floor(lot_a)), int(math.floor(lot_b))
@@ -97,13 +98,13 @@ def _road(row, grid, wet, seed, p, skin, k):
     if w < 0.12:
         where = noise(x / 7.0, y / 7.0, seed + 12)
         if where > 0.52:
-            line = noise(a / 2.6, b / 1.6, seed + 13) + 0.25 * noise(a / 0.4, b / 0.4, seed + 14)
-            near = abs(line - 0.62) * 2.0
-            thick = (
-                0.035
-                if hash01(int(math.floor(x / 7.0)), int(math.floor(y / 7.0)), 3) < 0.4
-                else 0.012
-            )
+            # Longer than wide, along the road or across it.
+            cross = hash01(int(math.floor(x / 19.0)), int(math.floor(y / 19.0)), 5) < 0.35
+            long, short = (b / 9.0, a / 3.1) if cross else (a / 11.0, b / 2.3)
+            line = noise(long, short, seed + 13) + 0.05 * noise(a / 0.3, b / 0.3, seed + 14)
+            near = abs(line - 0.52) * (3.6 if cross else 2.7)
+            sealed = hash01(int(math.floor(x / 19.0)), int(math.floor(y / 19.0)), 3) < 0.4
+            thick = 0.028 if sealed else 0.009
             crack = clip01((thick + w * 0.4 - near) / (w + 0.004)) * thick / (thick + w * 0.4)
             r, g, b_ = mix(r, g, b_, 0.022, 0.022, 0.023, 0.75 * crack * ramp(where, 0.52, 0.6))
     # Manholes and gully covers.

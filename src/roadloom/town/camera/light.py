@@ -41,6 +41,8 @@ class Light(NamedTuple):
     """0 to 1."""
     dusk: float
     """1 at dusk: lamps are lit."""
+    lit: float
+    """1 where drivers have their lights on: at dusk, in rain and in fog."""
     exposure: float
     seed: int
 
@@ -61,7 +63,7 @@ def light_of(look: Look) -> Light:
         cloud_rgb = np.array([0.27, 0.22, 0.25])
     else:
         sun_rgb = np.array([3.45, 2.95, 2.35]) * (1 - low) + np.array([3.3, 2.45, 1.5]) * low
-        zenith = np.array([0.28, 0.44, 0.72])
+        zenith = np.array([0.24, 0.42, 0.76])
         horizon = np.array([0.82, 0.88, 0.95])
         glow = np.array([0.95, 0.82, 0.60])
         cloud_rgb = np.array([1.12, 1.12, 1.13])
@@ -79,6 +81,7 @@ def light_of(look: Look) -> Light:
         sun=sun, sun_rgb=sun_rgb, zenith=zenith, horizon=horizon, glow=glow, cloud_rgb=cloud_rgb,
         cube=np.zeros((6, 3)), panorama=np.zeros((1, 1, 3), np.float32),
         cloud=cloud * (1 - 0.5 * thick), haze=haze, wet=look.wet_permille / 1000, dusk=dusk,
+        lit=1.0 if dusk or look.wet_permille > 250 or look.haze_ppm > 6000 else 0.0,
         exposure=1.0, seed=look.seed,
     )  # fmt: skip
     panorama = np.zeros((HEIGHTS, AZIMUTHS, 3), np.float32)
@@ -87,6 +90,7 @@ def light_of(look: Look) -> Light:
     level = float((cube[5] + sun_rgb * max(sun[2], 0.0)) @ [0.2126, 0.7152, 0.0722])
     # A dark scene is lifted, but not to the light of noon.
     exposure = EXPOSURE * level ** -(0.80 if not dusk else 0.26)
+    exposure *= 1 - 0.16 * max(grey, thick)  # nor is grey weather shown as bright as sun
     return light._replace(panorama=panorama, cube=cube, exposure=exposure)
 
 
@@ -108,7 +112,7 @@ def _cube(light: Light, panorama: Float32[np.ndarray, "height azimuth 3"]) -> np
     x, y, z = flat * np.cos(angle), flat * np.sin(angle), np.repeat(up[:, None], AZIMUTHS, axis=1)
     sky = panorama.astype(np.float64)
     above = (sky * (z * weight)[..., None]).sum(axis=(0, 1)) / (z * weight).sum()
-    above = 0.62 * above + 0.38 * (above @ [0.2126, 0.7152, 0.0722])  # much of it is reflected
+    above = 0.50 * above + 0.50 * (above @ [0.2126, 0.7152, 0.0722])  # much of it is reflected
     ground = 0.16 * (above + light.sun_rgb * max(float(light.sun[2]), 0.0))
     ground *= np.array([1.04, 1.0, 0.92])
     cube = np.zeros((6, 3))

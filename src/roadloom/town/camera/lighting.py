@@ -16,7 +16,7 @@ from roadloom.town.camera.tables import LAMP_REACH_M
 
 BRIGHTEST = 3.5
 """Samples are clamped to this before they are averaged, so that no glint keeps its stairs."""
-LAMP_LIGHT = np.array([62.0, 45.0, 25.0])
+LAMP_LIGHT = np.array([118.0, 84.0, 46.0])
 """Of a street lamp straight below it, times square metres."""
 
 
@@ -37,10 +37,10 @@ def lamp_light(lamps, heads, px, py, pz, nx, ny, nz, out):
         away = math.sqrt(square)
         facing = (nx * dx + ny * dy + nz * dz) / away
         down = dz / away
-        # Wide of the road it shines to the sides, and fades towards its reach.
+        # It shines down rather than to the sides, and fades towards its reach.
         share = (0.35 * facing + 0.65 * max(facing, 0.0)) if facing > 0 else 0.0
         fade = clip01(1.5 * (1 - away / LAMP_REACH_M))
-        strength = share * down * (1.6 - 0.9 * down) / (square + 1.0) * fade
+        strength = share * down * (0.45 + 0.75 * down) / (square + 1.0) * fade
         for i in range(3):
             out[i] += LAMP_LIGHT[i] * strength
 
@@ -194,7 +194,7 @@ def develop(linear, table, first_line, lines, width, out):
     for k in range(len(linear)):
         r, g, b = linear[k, 0], linear[k, 1], linear[k, 2]
         luma = 0.2126 * r + 0.7152 * g + 0.0722 * b
-        grey = 0.20 + 0.25 * ramp(luma, 0.6, 2.5)
+        grey = 0.04 + 0.36 * ramp(luma, 0.6, 2.5)
         y, x = (first_line + k // width + 0.5) / lines - 0.5, (k % width + 0.5) / width - 0.5
         dim = 1 - 0.20 * (x * x + y * y)
         for i in range(3):

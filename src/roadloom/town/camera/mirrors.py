@@ -126,7 +126,7 @@ def mirror_rays(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _glow(kind, row, dusk, moving, signals):
+def _glow(kind, row, dusk, lit, moving, brakes, signals):
     """Own light of what is met: lamps, and windows all over a wall at dusk."""
     if kind == SHOPFRONT:
         return 0.30 * dusk, 0.22 * dusk, 0.12 * dusk
@@ -134,11 +134,12 @@ def _glow(kind, row, dusk, moving, signals):
         return 0.06 * dusk, 0.045 * dusk, 0.025 * dusk
     if kind == STREET_LAMP:
         return 3.2 * dusk, 2.6 * dusk, 1.6 * dusk
-    on = row[STYLE] > 0 or (dusk > 0 and moving)
+    on = row[STYLE] > 0 or (lit > 0 and moving)
     if kind == HEADLAMP and on:
         return 2.4, 2.3, 2.0
-    if kind == TAILLAMP and on:
-        return 1.0, 0.04, 0.03
+    if kind == TAILLAMP and (on or brakes):
+        strong = 1.9 if brakes else 0.7
+        return strong, 0.04 * strong, 0.03 * strong
     if kind == SIGNAL_LAMP:
         which, bulb = int(row[STYLE]), int(row[STYLE + 1])
         if 0 <= which < len(signals) and signals[which] == bulb:
@@ -151,7 +152,7 @@ def _glow(kind, row, dusk, moving, signals):
 @njit(cache=True, nogil=True)
 @no_type_check
 def mirror_colours(
-    light, table, material, turns, signals, hits, moment, towards, source, found, mirror
+    light, table, material, turns, signals, brakes, hits, moment, towards, source, found, mirror
 ):
     """Colour of every reflected ray, handed to all rays that share it."""
     distance, triangle, actor, _, _ = hits
@@ -182,7 +183,10 @@ def mirror_colours(
         wall = kind in (FACADE, FAR_WALL, SHOPFRONT)
         if wall:
             tr, tg, tb = tr * 0.75 + 0.015, tg * 0.75 + 0.015, tb * 0.75 + 0.015
-        gr, gg, gb = _glow(kind, row, light.dusk, actor[m] >= 0, signals)
+        gr, gg, gb = _glow(
+            kind, row, light.dusk, light.lit, actor[m] >= 0,
+            actor[m] >= 0 and brakes[max(actor[m], 0)], signals,
+        )  # fmt: skip
         r = tr * (sun_rgb[0] * lit + ar * 0.8) + gr
         g = tg * (sun_rgb[1] * lit + ag * 0.8) + gg
         b = tb * (sun_rgb[2] * lit + ab * 0.8) + gb

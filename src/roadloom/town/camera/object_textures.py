@@ -1,12 +1,13 @@
 """All that ends on vehicles, people, street furniture and plants."""
 
+import math
 from typing import no_type_check
 
 from numba import njit
 
 from roadloom.town.camera.filters import band, fading_noise, glyphs, hash01, mix, pulses, ramp
 from roadloom.town.camera.paintwork import paintwork
-from roadloom.town.camera.points import WIDE, WU, WV, U, V
+from roadloom.town.camera.points import COS, GX, WIDE, WU, WV, U, V
 from roadloom.town.camera.signs import sign, signal_lamp
 from roadloom.town.camera.skin import put
 from roadloom.town.camera.tables import STYLE, TINT
@@ -35,8 +36,11 @@ from roadloom.town.mesh.materials import (
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, skin):  # noqa: C901
-    """All rays that end on things with few patterns of their own."""
+def skin_objects(  # noqa: C901
+    rows, material, dusk, wet, lit, brakes, signals, triangle, actor, points, skin
+):
+    """All rays that end on things with few patterns of their own. ``lit``: drivers have their
+    lights on; ``brakes``: which movers brake."""
     for k in range(len(triangle)):
         t = triangle[k]
         if t < 0:
@@ -72,9 +76,10 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
                     x = p[2]
                 elif abs(p[7]) > abs(p[8]):
                     y = p[2]
-                clumps = 0.8 * fading_noise(x, y, 0.42, w, 21)
-                clumps += 1.4 * fading_noise(x, y, 0.13, w, 22)
-                tone *= 0.42 + 0.95 * ramp(clumps, -0.25, 0.32)
+                clumps = 0.5 * fading_noise(x, y, 0.30, w, 21)
+                clumps += 1.0 * fading_noise(x, y, 0.10, w, 22)
+                clumps += 0.8 * fading_noise(x, y, 0.05, w, 23)
+                tone *= 0.34 + 0.90 * ramp(clumps, -0.20, 0.50)
             warm = 1.0 + 0.35 * (hash01(int(s0 * 4096), 3, 1) - 0.5)
             put(
                 skin,
@@ -137,11 +142,13 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
                 0,
             )
         elif kind == HEADLAMP:
-            on = 1.0 if s0 > 0 or (dusk > 0 and actor[k] >= 0) else 0.0
-            glow = on * (2.2 if dusk > 0 else 0.9)
+            on = 1.0 if s0 > 0 or (lit > 0 and actor[k] >= 0) else 0.0
+            glow = on * (2.4 if dusk > 0 else 1.6)
             put(skin, k, 0.30, 0.31, 0.32, 0.12, 0.8, glow, glow * 0.96, glow * 0.86, 1, 0, 0)
         elif kind == TAILLAMP:
-            on = 1.0 if s0 > 0 else (0.5 if dusk > 0 and actor[k] >= 0 else 0.0)
+            on = 1.0 if s0 > 0 else (0.45 if lit > 0 and actor[k] >= 0 else 0.0)
+            if actor[k] >= 0 and brakes[actor[k]]:
+                on = 1.5
             put(
                 skin,
                 k,
@@ -166,6 +173,8 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
                 r, g, b = mix(r, g, b, 0.62, 0.62, 0.60, strip)
             put(skin, k, r * tone, g * tone, b * tone, 0.0, 0.03, 0, 0, 0, 1, 0, 0)
         elif kind == SKIN:
+            if s0 > 0:
+                r, g, b = _face(p[U], p[V], max(p[WU], p[WV]), r, g, b)
             put(skin, k, r, g, b, 0.01, 0.08, 0, 0, 0, 1, 0.08, 0)
         elif kind == STRIPES:
             share = pulses(
@@ -205,9 +214,13 @@ def skin_objects(rows, material, dusk, wet, signals, triangle, actor, points, sk
 @njit(cache=True, nogil=True)
 @no_type_check
 def _hedge(row, p, skin, k):
-    u, v, w, seed = p[U], p[V], 0.5 * (p[WU] + p[WV]), int(row[STYLE])
-    if u == 0.0 and v == 0.0:
-        u, v = p[0] + p[1], p[2]
+    w, seed = p[WIDE] / max(p[COS], 0.2), int(row[STYLE])
+    gx, gy, gz = p[GX], p[GX + 1], p[GX + 2]
+    if abs(gz) > 0.75:
+        u, v = p[0], p[1]
+    else:
+        flat = math.sqrt(gx * gx + gy * gy)
+        u, v = (gx * p[1] - gy * p[0]) / flat, p[2]
     tone = (
         1.0 + 0.6 * fading_noise(u, v, 0.6, w, seed) + 0.9 * fading_noise(u, v, 0.16, w, seed + 1)
     )
@@ -229,3 +242,20 @@ def _hedge(row, p, skin, k):
         0.15,
         0,
     )
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _face(x, y, w, r, g, b):
+    """Brows, eyes, cheeks and mouth; 1 in x and y is the head's half width and half height."""
+    side = abs(x)
+    cheeks = 0.5 * band(side, 0.30, 0.75, max(w, 0.2)) * band(y, -0.45, -0.10, max(w, 0.2))
+    r, g, b = mix(r, g, b, r * 1.05, g * 0.86, b * 0.84, cheeks)
+    sockets = band(side, 0.18, 0.62, w) * band(y, -0.02, 0.22, max(w, 0.1))
+    r, g, b = mix(r, g, b, r * 0.72, g * 0.66, b * 0.64, 0.7 * sockets)
+    brows = band(side, 0.16, 0.62, w) * band(y, 0.20, 0.28, w)
+    r, g, b = mix(r, g, b, 0.05, 0.035, 0.025, 0.7 * brows)
+    eyes = band(side, 0.28, 0.50, w) * band(y, 0.03, 0.13, w)
+    r, g, b = mix(r, g, b, 0.035, 0.028, 0.024, 0.85 * eyes)
+    mouth = band(side, -1.0, 0.28, w) * band(y, -0.52, -0.43, w)
+    return mix(r, g, b, r * 0.62, g * 0.36, b * 0.34, mouth)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
 
 from roadloom.town.camera import occlusion
 from roadloom.town.camera.ground_textures import skin_ground
@@ -40,6 +40,7 @@ class Painter:
     surfaces: Surfaces
     light: Light
     signals: np.ndarray
+    brakes: Bool[np.ndarray, " actor"]
     step: int
     open_grid: Float32[np.ndarray, "line column"]
     open_points: Float32[np.ndarray, "line column 20"]
@@ -60,6 +61,7 @@ class Painter:
         return Painter(
             frame=frame, side=side, caster=caster, surfaces=surfaces, light=light,
             signals=world.signal_states(float(frame.time_s[len(frame.time_s) // 2])),
+            brakes=braking(world, float(frame.time_s[0])),
             step=step, open_grid=open_grid, open_points=open_points,
         )  # fmt: skip
 
@@ -103,8 +105,8 @@ class Painter:
         skin_ground(s.rows, s.material, s.ground, light.wet, seed, hits.triangle, points, skin)
         skin_walls(s.rows, s.material, light.dusk, light.wet, hits.triangle, points, skin)
         skin_objects(
-            s.rows, s.material, light.dusk, light.wet, self.signals, hits.triangle, hits.actor,
-            points, skin,
+            s.rows, s.material, light.dusk, light.wet, light.lit, self.brakes, self.signals,
+            hits.triangle, hits.actor, points, skin,
         )  # fmt: skip
         line, column = np.divmod(pixel, self.frame.width)
         sunlit = self._sunlit(points, skin, hits, rays, column, line, part, whole)
@@ -137,7 +139,7 @@ class Painter:
             rows, origins, towards = rows[:found], origins[:found], towards[:found]
             met = self.caster.cast(origins, towards, _times(rays, rows))
             mirror_colours(
-                self.light, s.rows, s.material, self.frame.turns, self.signals, met,
+                self.light, s.rows, s.material, self.frame.turns, self.signals, self.brakes, met,
                 rays.moment[rows], towards, source, np.empty((found, 3), np.float32), mirror,
             )  # fmt: skip
         return mirror
@@ -170,6 +172,16 @@ class Painter:
             asked[rows] = 1
             soften(sunlit, points, hits.triangle, asked, parts, self.frame.width)
         return sunlit
+
+
+def braking(world: World, time_s: float) -> Bool[np.ndarray, " actor"]:
+    """Which movers slow down by more than 0.8 m/s2, or stand and will go on."""
+    now, later = (
+        np.hypot(*world.velocity(time)[world.standing :, :2].T) for time in (time_s, time_s + 0.25)
+    )
+    track = world.tracks[..., :2]
+    moves = np.abs(track - track[:, :1]).max(axis=(1, 2)) > 1.0
+    return (now - later > 0.2) | ((now < 0.15) & (later < 0.3) & moves)
 
 
 def _times(rays: Rays, rows: Int64[np.ndarray, " some"]) -> Float[np.ndarray, " some"] | float:

@@ -80,7 +80,7 @@ def shopfront(row, dusk, p, skin, k):
                 glass *= 1 - band(by, top - 0.62, top - 0.57, wv)
             glass = min(max(glass, 0.0), inner)
             r, g, b = mix(r, g, b, fr * 0.8, fg * 0.8, fb * 0.8, inner)
-            lit = 0.62 if dusk > 0 and hash01(seed, 5, 5) < 0.8 else (0.0 if dusk > 0 else 0.13)
+            lit = 0.46 if dusk > 0 and hash01(seed, 5, 5) < 0.8 else (0.0 if dusk > 0 else 0.13)
             rr, rg, rb = room(
                 bx, by, p[SU], p[SV], bay * 1.6, high, 4.2, lit, hash01(column, seed, 6), wu
             )

@@ -264,7 +264,7 @@ def facade(row, dusk, p, skin, k):  # noqa: C901
     shown = hash01(column, level, seed + 33)
     lit = 0.0
     if dusk > 0:
-        lit = (0.42 + 0.3 * shown) if chance < (0.40 if kind != 4 else 0.45) else 0.0
+        lit = (0.20 + 0.36 * shown) if chance < (0.40 if kind != 4 else 0.45) else 0.0
     elif chance < 0.05 or kind == 4 and chance < 0.25:
         lit = 0.30
     rr, rg, rb = room(bx, by, p[SU], p[SV], bay, storey - 0.25, 3.2 + 2.0 * shown, lit, shown, wu)

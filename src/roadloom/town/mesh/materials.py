@@ -54,6 +54,7 @@ PLATE = 17
 CLOTH = 18
 """style: 1 where it is a high-visibility vest."""
 SKIN = 19
+"""style: 1 on a face. uv there: from its middle, left and up, in half widths and heights."""
 STRIPES = 20
 """Tint and white in turns along v. style: width of a stripe [m], slant (v moves by this per u)."""
 SIGN_FACE = 21

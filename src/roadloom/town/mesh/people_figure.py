@@ -201,7 +201,11 @@ def _head(stance: Stance, look: Look, k: float, detail: int, skin: Finish, cls: 
     tall = 0.012 * k if look.hat else 0.0
     middle = np.array([stance.neck[0] + 0.035 * k, stance.neck[1], crown - size / 2 - tall])
     radii = np.array([0.40, 0.325, 0.5]) * size
-    parts = [ellipsoid(middle, radii, skin, sides=sides, rings=rings)]
+    face = ellipsoid(middle, radii, skin, sides=sides, rings=rings)
+    at = (face.corners - middle) / radii
+    face.uv[:] = at[..., 1:]
+    face.style[:, 0] = at[..., 0].mean(axis=1) > 0.15
+    parts = [face]
     throat = [stance.neck - (0, 0, 0.03 * k), middle - (0.012 * k, 0.0, 0.25 * size)]
     girth = (0.056 * k, 0.05 * k)
     parts.append(tube(throat, girth, (7, 5, 3)[detail], skin, caps=(False, False)))

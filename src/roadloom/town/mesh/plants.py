@@ -144,11 +144,12 @@ def _bush(size: Size, seed: int, detail: int) -> Mesh:
     angle = (np.arange(count) + chance.uniform(0, 0.6)) * (2 * np.pi / count)
     clumps[:, 0], clumps[:, 1] = 0.2 * length * np.cos(angle), 0.2 * width * np.sin(angle)
     clumps[:, 3] = 0.27 * min(length, width) * chance.uniform(0.85, 1.2, count)
-    clumps[:, 4] = 0.46 * height * chance.uniform(0.8, 1.15, count)
-    clumps[:, 2] = 0.52 * height
+    clumps[:, 4] = 0.56 * height * chance.uniform(0.85, 1.1, count)
+    clumps[:, 2] = 0.40 * height
     bands = {NEAR: (8, 5), MIDDLE: (6, 4)}.get(detail, (5, 3))
     body = lumps(clumps, 1.0, 0.12, bands, chance, (float(seed % 65536),), materials.HEDGE)
-    body = replace(body, tint=(body.tint * tint).astype(np.float32))
+    low = np.maximum(body.corners, (-np.inf, -np.inf, -SUNK_M))
+    body = replace(body, corners=low, tint=(body.tint * tint).astype(np.float32))
     stem_ring = np.array([(0.08, 0.0), (-0.04, 0.07), (-0.04, -0.07)])
     rings = np.stack([np.column_stack([stem_ring, np.full(3, z)]) for z in (-SUNK_M, 0.5 * height)])
     bark = tuple(materials.linear(84, 70, 56).tolist())
