@@ -19,6 +19,7 @@ from roadloom.town.camera.mirrors import mirror_colours, mirror_rays
 from roadloom.town.camera.object_textures import skin_objects
 from roadloom.town.camera.points import POINT, WIDE, locate, points_of
 from roadloom.town.camera.rays import Frame, Rays
+from roadloom.town.camera.samples import Samples, each_ray, mean_of, merged
 from roadloom.town.camera.shadows import soften, sun_rays
 from roadloom.town.camera.skin import skins_of
 from roadloom.town.camera.tables import Surfaces, surfaces_of
@@ -36,6 +37,8 @@ class Painter:
 
     frame: Frame
     side: int
+    directions: Float[np.ndarray, "pixel 3"]
+    centre: Hits
     caster: Caster
     surfaces: Surfaces
     light: Light
@@ -59,7 +62,7 @@ class Painter:
         step = max(1, round((frame.width * frame.height / OPEN_PIXELS) ** 0.5))
         open_grid, open_points = _open_grid(frame, caster, surfaces, directions, centre, step)
         return Painter(
-            frame=frame, side=side, caster=caster, surfaces=surfaces, light=light,
+            frame=frame, side=side, directions=directions, centre=centre, caster=caster, surfaces=surfaces, light=light,
             signals=world.signal_states(float(frame.time_s[len(frame.time_s) // 2])),
             brakes=braking(world, float(frame.time_s[0])),
             step=step, open_grid=open_grid, open_points=open_points,
@@ -95,83 +98,113 @@ class Painter:
         rays = self.frame.rays(pixel, directions)
         if hits is None:
             hits = self.caster.cast(rays.origins, rays.directions, rays.time_s)
-        s, light = self.surfaces, self.light
-        points, skin = points_of(len(pixel)), skins_of(len(pixel))
+        samples, of_ray = self._samples(rays, hits, pixel, part)
+        s, light, met = self.surfaces, self.light, samples.hits
+        points, skin = points_of(len(met.triangle)), skins_of(len(met.triangle))
         locate(
-            s.rows, self.frame.turns, light.sun, rays.origins, rays.directions, rays.moment, hits,
-            self.frame.pixel_rad / self.side, points,
+            s.rows, self.frame.turns, light.sun, samples.origins, samples.directions,
+            samples.moment, met, samples.rad, points,
         )  # fmt: skip
         seed = light.seed & 0xFFF
-        skin_ground(s.rows, s.material, s.ground, light.wet, seed, hits.triangle, points, skin)
-        skin_walls(s.rows, s.material, light.dusk, light.wet, hits.triangle, points, skin)
+        skin_ground(s.rows, s.material, s.ground, light.wet, seed, met.triangle, points, skin)
+        skin_walls(s.rows, s.material, light.dusk, light.wet, met.triangle, points, skin)
         skin_objects(
             s.rows, s.material, light.dusk, light.wet, light.lit, self.brakes, self.signals,
-            hits.triangle, hits.actor, points, skin,
+            met.triangle, met.actor, points, skin,
         )  # fmt: skip
-        line, column = np.divmod(pixel, self.frame.width)
-        sunlit = self._sunlit(points, skin, hits, rays, column, line, part, whole)
-        open_share = np.ones(len(pixel), np.float32)
+        sunlit = self._sunlit(points, skin, of_ray, hits, rays, pixel, part, whole)
+        line, column = np.divmod(samples.pixel, self.frame.width)
+        open_share = np.ones(len(points), np.float32)
         occlusion.open_at(
-            self.open_grid, points, self.open_points, hits.triangle, column, line, self.step,
+            self.open_grid, points, self.open_points, met.triangle, column, line, self.step,
             open_share,
         )  # fmt: skip
-        mirror = self._mirrored(points, skin, hits, rays, column, line, part)
-        shade_sky(light, hits.triangle, rays.directions, out)
+        mirror = self._mirrored(points, skin, samples, column, line)
+        found = np.empty((len(points), 3), np.float32)
+        shade_sky(light, met.triangle, samples.directions, found)
         shade(
-            light, s.lamp_grid, s.lamps, hits.triangle, hits.distance, rays.directions, points,
-            skin, sunlit, open_share, mirror, out,
+            light, s.lamp_grid, s.lamps, met.triangle, met.distance, samples.directions, points,
+            skin, sunlit, open_share, mirror, found,
         )  # fmt: skip
+        np.take(found, of_ray, axis=0, out=out)
+
+    def _samples(
+        self, rays: Rays, hits: Hits, pixel: Int64[np.ndarray, " ray"],
+        part: Int64[np.ndarray, " ray"],
+    ) -> tuple[Samples, Int64[np.ndarray, " ray"]]:  # fmt: skip
+        """Where to shade, and which of these each ray takes."""
+        if self.side == 1:
+            rad = self.frame.pixel_rad
+            return each_ray(hits, rays, pixel, part, rad), np.arange(len(pixel))
+        first, stop = int(pixel[0]), int(pixel[-1]) + 1
+        centre = Hits(*(column[first:stop] for column in self.centre))
+        centre_rays = self.frame.rays(np.arange(first, stop), self.directions[first:stop])
+        samples, of_ray = merged(
+            self.surfaces, self.light.sun, self.light.wet, hits, rays, pixel - first, part, centre,
+            centre_rays, self.side**2, self.frame.pixel_rad,
+        )  # fmt: skip
+        samples.pixel[:] += first
+        return samples, of_ray
 
     def _mirrored(
-        self, points: np.ndarray, skin: np.ndarray, hits: Hits, rays: Rays, column: np.ndarray,
-        line: np.ndarray, part: np.ndarray,
-    ) -> Float32[np.ndarray, "ray 3"]:  # fmt: skip
-        """What each ray's surface mirrors; NaN where too little to look for."""
+        self, points: np.ndarray, skin: np.ndarray, samples: Samples, column: np.ndarray,
+        line: np.ndarray,
+    ) -> Float32[np.ndarray, "sample 3"]:  # fmt: skip
+        """What each sample's surface mirrors; NaN where too little to look for."""
         count, s = len(column), self.surfaces
         mirror = np.full((count, 3), np.nan, np.float32)
         rows, source = np.empty(count, np.int64), np.empty(count, np.int64)
         origins, towards = np.empty((count, 3)), np.empty((count, 3))
         found = mirror_rays(
-            s.material, points, skin, hits.triangle, hits.distance, rays.directions, column, line,
-            part, rows, origins, towards, source,
+            s.material, points, skin, samples.triangle, samples.distance, samples.directions,
+            column, line, samples.part, rows, origins, towards, source,
         )  # fmt: skip
         if found:
             rows, origins, towards = rows[:found], origins[:found], towards[:found]
-            met = self.caster.cast(origins, towards, _times(rays, rows))
+            moment = samples.moment[rows]
+            met = self.caster.cast(origins, towards, self._times(moment))
             mirror_colours(
                 self.light, s.rows, s.material, self.frame.turns, self.signals, self.brakes, met,
-                rays.moment[rows], towards, source, np.empty((found, 3), np.float32), mirror,
+                moment, towards, source, np.empty((found, 3), np.float32), mirror,
             )  # fmt: skip
         return mirror
 
     def _sunlit(
-        self, points: np.ndarray, skin: np.ndarray, hits: Hits, rays: Rays, column: np.ndarray,
-        line: np.ndarray, part: np.ndarray, whole: bool,
-    ) -> Float32[np.ndarray, " ray"]:  # fmt: skip
-        """1 where the sun's disc is seen, 0 where not; one ray each. Grain of broad penumbras is
-        smoothed in whole rows only."""
-        count = len(column)
-        sunlit = np.zeros(count, np.float32)
+        self, points: np.ndarray, skin: np.ndarray, of_ray: Int64[np.ndarray, " ray"], hits: Hits,
+        rays: Rays, pixel: np.ndarray, part: np.ndarray, whole: bool,
+    ) -> Float32[np.ndarray, " sample"]:  # fmt: skip
+        """Share of the sun's disc that is seen, by one shadow ray for each ray. Grain of broad
+        penumbras is smoothed in whole rows only."""
+        count, mean = len(pixel), np.zeros(len(points), np.float32)
         if not self.light.sun_rgb.any():
-            return sunlit
+            return mean
+        line, column = np.divmod(pixel, self.frame.width)
+        sunlit = np.zeros(count, np.float32)
         rows, origins, towards = (
             np.empty(count, np.int64),
             np.empty((count, 3)),
             np.empty((count, 3)),
         )
         found = sun_rays(
-            self.light, points, skin, hits.triangle, hits.distance, column, line, part,
-            self.side**2, rows, origins, towards,
+            self.light, points, skin, of_ray, hits.triangle, hits.distance, rays.origins,
+            rays.directions, column, line, part, self.side**2, rows, origins, towards,
         )  # fmt: skip
         rows = rows[:found]
         towards = towards[:found]
-        sunlit[rows] = ~self.caster.blocked(origins[:found], towards, _times(rays, rows))
+        sunlit[rows] = ~self.caster.blocked(
+            origins[:found], towards, self._times(rays.moment[rows])
+        )
         parts = self.side**2
         if whole and parts > 1:
             asked = np.zeros(count, np.uint8)
             asked[rows] = 1
-            soften(sunlit, points, hits.triangle, asked, parts, self.frame.width)
-        return sunlit
+            soften(sunlit, points, of_ray, hits.triangle, asked, parts, self.frame.width)
+        mean_of(sunlit, of_ray, mean)
+        return mean
+
+    def _times(self, moment: Int64[np.ndarray, " ray"]) -> Float[np.ndarray, " ray"] | float:
+        times = self.frame.time_s
+        return times[moment] if len(times) > 1 else float(times[0])
 
 
 def braking(world: World, time_s: float) -> Bool[np.ndarray, " actor"]:
@@ -182,10 +215,6 @@ def braking(world: World, time_s: float) -> Bool[np.ndarray, " actor"]:
     track = world.tracks[..., :2]
     moves = np.abs(track - track[:, :1]).max(axis=(1, 2)) > 1.0
     return (now - later > 0.2) | ((now < 0.15) & (later < 0.3) & moves)
-
-
-def _times(rays: Rays, rows: Int64[np.ndarray, " some"]) -> Float[np.ndarray, " some"] | float:
-    return rays.time_s[rows] if isinstance(rays.time_s, np.ndarray) else rays.time_s
 
 
 def _open_grid(
@@ -207,7 +236,7 @@ def _open_grid(
     points = np.zeros((len(pixel), POINT), np.float32)
     locate(
         surfaces.rows, frame.turns, np.zeros(3), rays.origins, rays.directions, rays.moment, hits,
-        frame.pixel_rad, points,
+        np.full(len(pixel), frame.pixel_rad, np.float32), points,
     )  # fmt: skip
     rows, origins, towards, far = occlusion.empty_rays(len(pixel))
     count = occlusion.occlusion_rays(

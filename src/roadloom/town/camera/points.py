@@ -30,7 +30,8 @@ def points_of(count: int) -> Float32[np.ndarray, "ray 20"]:
 def locate(rows, turns, sun, origins, directions, moment, hits, pixel_rad, out):  # noqa: C901
     """Fill ``out`` for every ray that hits something.
 
-    ``turns`` [moment actor 3 3] are the movers' rotations, ``moment`` [ray] says which applies.
+    ``turns`` [moment actor 3 3] are the movers' rotations, ``moment`` [ray] says which applies;
+    ``pixel_rad`` [ray] is how wide each ray is.
     """
     distance, triangle, actor, us, vs = hits
     normal, smooth, gu = np.empty(3), np.empty(3), np.empty(3)
@@ -66,7 +67,7 @@ def locate(rows, turns, sun, origins, directions, moment, hits, pixel_rad, out):
         length = math.sqrt(smooth[0] ** 2 + smooth[1] ** 2 + smooth[2] ** 2)
         if length < 1e-6:
             smooth[0], smooth[1], smooth[2], length = normal[0], normal[1], normal[2], 1.0
-        wide = max(distance[k] * pixel_rad, 2e-4)
+        wide = max(distance[k] * pixel_rad[k], 2e-4)
         du = gu[0] * d[0] + gu[1] * d[1] + gu[2] * d[2]
         dv = gv[0] * d[0] + gv[1] * d[1] + gv[2] * d[2]
         lu = gu[0] * s[0] + gu[1] * s[1] + gu[2] * s[2]

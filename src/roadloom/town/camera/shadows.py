@@ -18,11 +18,12 @@ SUN_RADIUS = 0.0047
 @njit(cache=True, nogil=True)
 @no_type_check
 def sun_rays(
-    light, points, skin, triangle, distance, column, line, part, parts, rows, origins, directions
-):
+    light, points, skin, of_ray, triangle, distance, starts, along, column, line, part, parts, rows,
+    origins, directions,
+):  # fmt: skip
     """Shadow rays of all places that face the sun, towards places of its disc that change from
     pixel to pixel (interleaved gradient noise: J. Jimenez, "Next generation post processing",
-    2014) and from ray to ray; returns how many."""
+    2014) and from ray to ray; returns how many. ``of_ray`` is the row of each ray's point."""
     sun = light.sun
     flat = math.sqrt(sun[0] * sun[0] + sun[1] * sun[1])
     ax, ay = (-sun[1] / flat, sun[0] / flat) if flat > 1e-6 else (1.0, 0.0)
@@ -32,11 +33,11 @@ def sun_rays(
     for k in range(len(triangle)):
         if triangle[k] < 0:
             continue
-        p = points[k]
+        p = points[of_ray[k]]
         smooth = p[NX] * sun[0] + p[NX + 1] * sun[1] + p[NX + 2] * sun[2]
         flat_n = p[GX] * sun[0] + p[GX + 1] * sun[1] + p[GX + 2] * sun[2]
         lift = bias(distance[k])
-        if skin[k, THIN] > 0.2:
+        if skin[of_ray[k], THIN] > 0.2:
             lift = lift if flat_n > 0 else -lift
         elif smooth <= 0 or flat_n <= 0:
             continue
@@ -49,7 +50,7 @@ def sun_rays(
         directions[count, 1] = sun[1] + ay * x + by * y
         directions[count, 2] = sun[2] + bz * y
         for i in range(3):
-            origins[count, i] = p[PX + i] + p[GX + i] * lift
+            origins[count, i] = starts[k, i] + along[k, i] * distance[k] + p[GX + i] * lift
         rows[count] = k
         count += 1
     return count
@@ -73,7 +74,7 @@ def _means(sunlit, asked, parts, mean):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def soften(sunlit, points, triangle, asked, parts, width):  # noqa: C901
+def soften(sunlit, points, of_ray, triangle, asked, parts, width):  # noqa: C901
     """Smooth broad penumbras, whose few samples leave grain; sharp shadows stay as they are.
 
     A pixel counts as partly lit if its rays differ. Where most of a window of 5 x 5 pixels in one
@@ -89,14 +90,14 @@ def soften(sunlit, points, triangle, asked, parts, width):  # noqa: C901
             first = (i * width + j) * parts
             while not asked[first]:
                 first += 1
-            p = points[first]
+            p = points[of_ray[first]]
             slack = 0.02 + 6.0 * p[WIDE]
             total, count, part = 0.0, 0, 0
             for y in range(max(0, i - 2), min(lines, i + 3)):
                 for x in range(max(0, j - 2), min(width, j + 3)):
                     if mean[y, x] < 0:
                         continue
-                    q = points[(y * width + x) * parts]
+                    q = points[of_ray[(y * width + x) * parts]]
                     if triangle[(y * width + x) * parts] < 0:
                         continue
                     apart = abs(

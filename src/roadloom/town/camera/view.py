@@ -89,7 +89,7 @@ class View:
             points = points_of(len(hits.triangle))
             locate(
                 surfaces_of(self.world).rows, frame.turns, np.zeros(3), rays.origins,
-                rays.directions, rays.moment, hits, 1e-3, points,
+                rays.directions, rays.moment, hits, np.full(len(points), 1e-3, np.float32), points,
             )  # fmt: skip
             turned = np.einsum(
                 "rji,rj->ri", frame.town_from_camera.rotation[rays.moment], points[:, 3:6]
