@@ -62,7 +62,8 @@ class Painter:
         step = max(1, round((frame.width * frame.height / OPEN_PIXELS) ** 0.5))
         open_grid, open_points = _open_grid(frame, caster, surfaces, directions, centre, step)
         return Painter(
-            frame=frame, side=side, directions=directions, centre=centre, caster=caster, surfaces=surfaces, light=light,
+            frame=frame, side=side, directions=directions, centre=centre, caster=caster,
+            surfaces=surfaces, light=light,
             signals=world.signal_states(float(frame.time_s[len(frame.time_s) // 2])),
             brakes=braking(world, float(frame.time_s[0])),
             step=step, open_grid=open_grid, open_points=open_points,
