@@ -17,9 +17,9 @@ from roadloom.town.camera.filters import (
     ramp,
 )
 from roadloom.town.camera.paint import ground_at
-from roadloom.town.camera.points import COS, SU, SV, WIDE, WU, WV, U, V
+from roadloom.town.camera.points import COS, PX, SU, SV, WIDE, WU, WV, U, V
 from roadloom.town.camera.skin import put
-from roadloom.town.camera.tables import STYLE, TINT
+from roadloom.town.camera.tables import GRAD_U, GRAD_V, STYLE, TINT
 from roadloom.town.mesh.materials import GRASS, KERB, PAVEMENT, ROAD
 
 
@@ -158,6 +158,9 @@ def _road(row, grid, wet, seed, p, skin, k):
 @no_type_check
 def _pavement(row, grid, wet, seed, p, skin, k):
     u, v, wu, wv = p[U], p[V], p[WU], p[WV]
+    if not _even(row):
+        u, v = p[PX], p[PX + 1]
+        wu = wv = p[WIDE] / max(p[COS], 0.05)
     w = 0.5 * (wu + wv)
     edge = max(row[STYLE], 0.2)
     long = edge * 1.5
@@ -196,6 +199,18 @@ def _pavement(row, grid, wet, seed, p, skin, k):
         skin, k, r * dark, g * dark, b * dark, 0.006 + 0.016 * wet, 0.05 + 0.35 * wet + 0.4 * water,
         0, 0, 0, 1, 0, water,
     )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _even(row):
+    """Whether u and v grow by about a metre a metre: where pavements narrow or turn, slabs laid
+    along the street would be drawn out."""
+    for column in (GRAD_U, GRAD_V):
+        size = row[column] ** 2 + row[column + 1] ** 2 + row[column + 2] ** 2
+        if size < 0.55 or size > 1.8:
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True)

@@ -68,7 +68,7 @@ def skin_objects(  # noqa: C901
                 0,
             )
         elif kind == LEAF:
-            tone = (0.62 + 0.62 * s0) * (0.50 + 0.5 * s1)
+            tone = (0.62 + 0.62 * s0) * (0.60 + 0.4 * s1)
             if s1 < 0.5:
                 # Deep inside a crown: clumps of leaves and gaps between them.
                 x, y, w = p[0], p[1], p[WIDE]

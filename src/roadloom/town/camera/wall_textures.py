@@ -92,9 +92,11 @@ def _far_wall(row, dusk, p, skin, k):
     near = clip01(1.5 - 0.5 * (wu / bay + wv / storey))
     h = hash01(column, level, seed)
     tone = 1.0 + 0.15 * fading_noise(u, v, 6.0, wu, seed)
-    pane = 0.03 + 0.10 * (0.3 + (h - 0.3) * near)
+    pane = 0.035 + 0.05 * (0.4 + (h - 0.4) * near)
     r, g, b = mix(
         row[TINT] * tone, row[TINT + 1] * tone, row[TINT + 2] * tone, pane, pane, pane * 1.1, share
     )
+    ledge = pulses(v, storey, 0.0, 0.28, wv)
+    r, g, b = mix(r, g, b, r * 0.82, g * 0.82, b * 0.82, ledge)
     lit = dusk * share * (0.25 + ((1.0 if h < 0.3 else 0.0) - 0.25) * near)
     put(skin, k, r, g, b, 0.02 * share, 0.4 * share, 0.6 * lit, 0.46 * lit, 0.27 * lit, 1, 0, 0)

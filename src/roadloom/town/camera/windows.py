@@ -62,7 +62,7 @@ def room(x, y, su, sv, wide, tall, deep, lit, pick, wu):  # noqa: C901
     lamps = shade * (0.62 + 0.5 * at_y / tall) * (0.75 if face != 2 else 1.2)
     warm = (0.70 + 0.30 * pick) * min(1.0, 2.5 * lit)
     v = by_day * (1 - lit) + lamps * lit
-    return v, v * (1 - 0.32 * warm), v * (1 - 0.68 * warm)
+    return v, v * (1 - 0.38 * warm), v * (1 - 0.76 * warm)
 
 
 @njit(cache=True, nogil=True)
@@ -264,7 +264,7 @@ def facade(row, dusk, p, skin, k):  # noqa: C901
     shown = hash01(column, level, seed + 33)
     lit = 0.0
     if dusk > 0:
-        lit = (0.20 + 0.36 * shown) if chance < (0.40 if kind != 4 else 0.45) else 0.0
+        lit = (0.16 + 0.34 * shown) if chance < (0.40 if kind != 4 else 0.45) else 0.0
     elif chance < 0.05 or kind == 4 and chance < 0.25:
         lit = 0.30
     rr, rg, rb = room(bx, by, p[SU], p[SV], bay, storey - 0.25, 3.2 + 2.0 * shown, lit, shown, wu)
