@@ -126,17 +126,16 @@ def town(clips: int, seen: int) -> measure.Figures:
     source = roadloom.open("town-v1:val")
     opened = [source[i] for i in range(clips)]
     out: measure.Figures = {}
-    for clip in show_progress(opened, "boxes"):
+    for clip in show_progress(opened, desc="boxes"):
         clip.map  # noqa: B018 - drawn while its world is at hand
     out |= measure.boxes(opened, every=4) | measure.ego(opened)
     out |= measure.roads([clip.map for clip in opened])
-    frames = [opened[i][key] for i in range(seen) for key in (7, 27)]
-    for part in (
-        measure.lidar, measure.points_in_boxes, measure.photographs, measure.occupancy,
-        measure.drivable,
-    ):  # fmt: skip
+    frames = [clip[key] for clip in opened[:seen] for key in (7, 27)]
+    for part in (measure.lidar, measure.points_in_boxes, measure.occupancy, measure.drivable):
         out |= part(frames)
-    return out
+    days = [c for c in opened if c.attributes["time_of_day"] == "day"]
+    days = [c for c in days if c.attributes["weather"] in ("clear", "cloudy")]
+    return out | measure.photographs([clip[7] for clip in days[:seen]])
 
 
 def rows(figures: measure.Figures) -> list[str]:

@@ -11,6 +11,7 @@ from roadloom.scene.boxes import Boxes
 from roadloom.scene.sweep import Sweep
 from roadloom.town.cast.alone import InstanceImage, shown_pixels, things_in
 from roadloom.town.plan.types import TICK_NS, Actor
+from roadloom.town.sight import known
 from roadloom.town.tracks import STEP_S, poses_at
 from roadloom.town.world import World
 
@@ -25,9 +26,12 @@ def annotate(
     key: int,
     sweeps: Sequence[Sweep],
     views: Sequence[InstanceImage],
+    *,
+    hidden: bool = True,
 ) -> Boxes:
     """Boxes in the ego frame of ``time_ns``, of all things that carry one and whose middle lies
-    within ``range_m`` of the ego's origin on the plan.
+    within ``range_m`` of the ego's origin on the plan; without ``hidden`` only of those that
+    ``sight.py`` knows of.
 
     Points are counted as nuScenes does: those of the key frame's sweeps, each where it was
     measured, against the box where it is at ``time_ns``. Visibility is the share of the pixels
@@ -41,7 +45,8 @@ def annotate(
     town_from_box = world.town_from_thing(time_s) @ _shifts(middle)
     ego_from_box = town_from_ego.inverse() @ town_from_box
     apart = np.sqrt((ego_from_box.translation[:, :2] ** 2).sum(axis=1))
-    rows = np.flatnonzero(world.boxed & (apart <= range_m))
+    told = world.boxed & (apart <= range_m)
+    rows = np.flatnonzero(told if hidden else told & known(world, time_s))
     things, pose, size = [world.things[row] for row in rows], ego_from_box[rows], size[rows]
     velocity = town_from_ego.inverse().rotate(velocities(world, rows, middle[rows], time_s))
     tick = int(np.floor(time_s * 1e9 / TICK_NS + 1e-6))

@@ -33,6 +33,8 @@ class TownConfig:
     """Colour is the mean of so many rays a pixel (1, 4, 9, ...); labels come from one."""
     box_range_m: float = 80.0
     """Objects farther away than this are not annotated."""
+    hidden_boxes: bool = False
+    """Annotate also what never comes into sight of the ego, in streets behind houses."""
     lidar_physics: LidarPhysics = field(default_factory=LidarPhysics)
     """Noise and losses."""
     frozen: bool = False

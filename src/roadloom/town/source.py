@@ -184,12 +184,18 @@ class TownReader(ClipReader):
         sweeps = [self.sweep(name, self._record(name, key)) for name in self.rig.lidar_names]
         views = [self._view(name, self._record(name, key)) for name in self.rig.camera_names]
         time_ns = int(self.meta.key_times_ns[key])
-        return annotate(self.world, time_ns, self.config.box_range_m, key, sweeps, views)
+        return annotate(
+            self.world, time_ns, self.config.box_range_m, key, sweeps, views,
+            hidden=self.config.hidden_boxes,
+        )  # fmt: skip
 
     def boxes_at(self, time_ns: int) -> Boxes:
         from roadloom.town.annotations import annotate
 
-        return annotate(self.world, time_ns, self.config.box_range_m, -1, (), ())
+        return annotate(
+            self.world, time_ns, self.config.box_range_m, -1, (), (),
+            hidden=self.config.hidden_boxes,
+        )  # fmt: skip
 
     def commands(self) -> tuple[tuple[int, str], ...]:
         plan = self.world.plan
