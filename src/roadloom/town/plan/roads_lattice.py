@@ -157,7 +157,7 @@ def _profile(dice: Dice, main: bool) -> Profile:
     return _side(dice) if dice.percent(55) else _lane(dice)
 
 
-PARKING = 2_400
+PARKING = 2_600
 STRIPS = ((PARKING, PARKING), (PARKING, PARKING), (PARKING, 0), (0, PARKING))
 """Of main streets with two lanes each way."""
 

@@ -112,14 +112,21 @@ def find_conflicts(lanes: Lanes, junction: Junction, streets: list[StreetShape])
         if a.predecessors == b.predecessors:
             continue
         gap = GAP[min(a.kind, b.kind), max(a.kind, b.kind)]
-        apart = dense[i][:, None] - dense[j][None]
-        if a.successors != b.successors and int((apart * apart).sum(axis=-1).min()) >= gap * gap:
+        if a.successors != b.successors and not _near(dense[i], dense[j], gap):
             continue
         a.conflicts.append(b.id)
         b.conflicts.append(a.id)
         for mine, other in ((a, b), (b, a)):
             if _gives_way(mine, other, streets):
                 mine.gives_way_to.append(other.id)
+
+
+def _near(a: np.ndarray, b: np.ndarray, gap: int) -> bool:
+    """Whether two rows of places [place 2] come closer to each other than a distance."""
+    if (a.min(axis=0) > b.max(axis=0) + gap).any() or (b.min(axis=0) > a.max(axis=0) + gap).any():
+        return False
+    dx, dy = a[:, None, 0] - b[None, :, 0], a[:, None, 1] - b[None, :, 1]
+    return int((dx * dx + dy * dy).min()) < gap * gap
 
 
 def _dense(lane: Draft) -> np.ndarray:

@@ -1,8 +1,8 @@
 """What stands on pavements: at the kerb, or against the walls, never in the way of walkers."""
 
-from roadloom.town.plan.sizes import draw_size
+from roadloom.town.plan.sizes import SIZES, draw_size
 from roadloom.town.plan.things_rect import Number
-from roadloom.town.plan.things_site import Site
+from roadloom.town.plan.things_site import OFF_PARKING, Site
 from roadloom.town.plan.things_way import LEFT, RIGHT, Way
 
 AT_KERB: tuple[tuple[str, int], ...] = (
@@ -17,6 +17,8 @@ AT_WALL: tuple[tuple[str, int], ...] = (
     ("bicycle", 14),
 )
 NEAR = 170_000
+BUS_SHARE = 55
+"""Per cent of the stops with a strip at which a bus stands."""
 
 
 def draw_furniture(site: Site, ways: list[Way]) -> None:
@@ -105,7 +107,23 @@ def draw_shelters(site: Site, ways: list[Way]) -> None:
                 if site.put("bus_shelter", place, (-ux, -uy), size):
                     at_kerb(site, way, side, s + 3_200, "litter_bin")
                     at_kerb(site, way, side, s - 3_000, "pole")
+                    if dice.percent(BUS_SHARE):
+                        _bus(site, way, side, s)
                     break
+
+
+def _bus(site: Site, way: Way, side: int, s: Number) -> None:
+    """A bus that waits at its stop, where there is a strip wide enough to pull into."""
+    length, width, height = draw_size(site.dice, "bus")
+    kerb, _, _, strip = way.numbers(side)
+    width = min(width, strip - 40)
+    if width < SIZES["bus"].low[1]:
+        return
+    place = way.at(s, way.sign(side) * (kerb - strip / 2))
+    site.put(
+        "bus", place, way.onward(s, side), (length, width, height), kinds=OFF_PARKING,
+        gap=280, raised=0, attribute="vehicle.stopped", keep=(site.no_parking,),
+    )  # fmt: skip
 
 
 def _pick(site: Site, mix: tuple[tuple[str, int], ...]) -> str:

@@ -32,11 +32,11 @@ def draw_parked(site: Site, ways: list[Way]) -> None:
 def _park(site: Site, way: Way, side: int, s: Number, end: float) -> int:
     """A vehicle whose bay begins at a place; how much of the strip it takes."""
     dice = site.dice
-    kind = _kind(site)
+    kind = _kind(site, way)
     length, width, height = draw_size(dice, kind)
     kerb, _, _, strip = way.numbers(side)
     if width > strip - 60:
-        if kind in ("truck.box", "ambulance"):
+        if kind in ("truck.box", "trailer", "ambulance"):
             width = strip - 60
         else:
             kind = "car.hatchback"
@@ -61,10 +61,10 @@ def _park(site: Site, way: Way, side: int, s: Number, end: float) -> int:
     return length + 900
 
 
-def _kind(site: Site) -> str:
+def _kind(site: Site, way: Way) -> str:
     chance = site.dice.between(0, 199)
     if chance < 3:
-        return "truck.box"
+        return "trailer" if way.kind == "main" and site.dice.percent(50) else "truck.box"
     if chance < 4:
         return "police_car"
     return "ambulance" if chance < 5 else draw_car(site.dice)
@@ -76,7 +76,7 @@ def draw_motorcycles(site: Site, ways: list[Way]) -> None:
     for way in ways:
         for side in (LEFT, RIGHT):
             kerb, _, _, strip = way.numbers(side)
-            share, at = dice.percent(22), dice.between(15, 85)
+            share, at = dice.percent(38), dice.between(15, 85)
             if strip == 0 or not share or way.nearest_to_origin > 150_000:
                 continue
             s = way.length * at / 100

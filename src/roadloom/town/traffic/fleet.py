@@ -10,8 +10,8 @@ from roadloom.town.plan.types import PlanLane
 from roadloom.town.traffic.network import FRONT_SHARE, REAR_SHARE, Net
 from roadloom.town.traffic.vehicles import Car, Route, build_route, draw_route
 
-NEAR_M, FAR_M = 170.0, 300.0
-HEADWAY_M = {"main": 55, "side": 85, "lane": 170}
+NEAR_M, FAR_M = 150.0, 260.0
+HEADWAY_M = {"main": 42, "side": 72, "lane": 150}
 """Mean distance between vehicles on a lane at middling density."""
 EGO_SIZE = (4090, 1730, 1530)
 EGO_REACH_M = 32.0

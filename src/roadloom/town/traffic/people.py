@@ -15,6 +15,9 @@ SAMPLE_M = 0.25
 LAST_GREEN_TICKS = 40
 """Nobody steps off when the light turns within this time."""
 PATIENCE_S = 0.9
+QUEUE_M = 4.0
+LONGEST_TICKS = 40
+"""Who stands longer without a kerb to wait at within ``QUEUE_M`` is stuck."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,14 @@ class Person:
     next_over: int = 0
     log: list[float] = field(default_factory=list)
     speeds: list[float] = field(default_factory=list)
+
+    def stuck(self) -> bool:
+        """Whether they stood for long without a kerb to wait at."""
+        standing = 0
+        for s, v in zip(self.log, self.speeds, strict=True):
+            if v < 0.05 and not any(o.kerb - QUEUE_M < s < o.kerb for o in self.overs):
+                standing += 1
+        return standing > LONGEST_TICKS
 
 
 @dataclass(eq=False, slots=True)

@@ -127,7 +127,7 @@ def build_route(net: Net, lanes: list[int], group: str) -> Route:
 
 def _limit(lane: PlanLane, group: str) -> float:
     limit = lane.speed / 1000
-    return min(limit, {"bike": 6.3, "car": limit, "truck": 11.0, "bus": 11.0}[group])
+    return min(limit, {"bike": 6.6, "car": limit, "truck": 11.0, "bus": 11.0}[group])
 
 
 def _gates(net: Net, lanes: list[int], starts: list[float]) -> list[Gate]:

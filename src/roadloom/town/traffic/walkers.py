@@ -20,7 +20,7 @@ SIDEWAYS = 1.1
 BEND_M = 0.3
 INNER = 0.35
 """Right of a bend's middle line one keeps within this share of its radius."""
-CROSSING_SHARE = 30
+CROSSING_SHARE = 50
 """Per cent of the chances to cross a street that are taken at once."""
 TIGHTEST = 1.9
 """Largest curvature [1/m] of a way."""
@@ -69,10 +69,13 @@ class Obstacles:
 
 
 def draw_walks(
-    dice: Dice, roads: RoadNet, first: int, forward: bool, need: float, streams: dict[int, bool]
-) -> Walks:
+    dice: Dice, roads: RoadNet, first: int, forward: bool, need: float, streams: dict[int, bool],
+    crossing: bool,
+) -> Walks:  # fmt: skip
     """Walks one after another, at least ``need`` metres where the net goes on. ``streams``: the
-    only direction of narrow walks that are in use."""
+    only direction of narrow walks that are in use; ``crossing``: over the first street that can
+    be crossed."""
+    over = False
     found = [(first, forward)]
     total = line_length(roads.walks[first].path)
     while total < need:
@@ -88,7 +91,9 @@ def draw_walks(
         if not ways:
             break
         aside = [w for w in ways if leads_over(roads, w)]
-        found.append(dice.pick(aside if aside and dice.percent(CROSSING_SHARE) else ways))
+        share = CROSSING_SHARE if over or not crossing else 100
+        found.append(dice.pick(aside if aside and dice.percent(share) else ways))
+        over |= roads.walks[found[-1][0]].crossing >= 0
         total += line_length(roads.walks[found[-1][0]].path)
     return found
 
@@ -122,11 +127,12 @@ def lay_way(
     points: list[Point] = []
     wish: list[float] = []
     room: list[float] = []
+    most = 40 if any(roads.walks[walk].crossing >= 0 for walk, _ in walks) else 95
     for walk in walks:
         path = _directed(roads, walk)
         half = max(0.0, roads.walks[walk[0]].width / 2000 - 0.3)
         least = min(half, 0.45)
-        keep = -least - (half - least) * dice.between(0, 95) / 100
+        keep = -least - (half - least) * dice.between(0, most) / 100
         points.extend(path if not points else path[1:])
         wish.extend([max(keep, beside - half - 0.3)] * (len(path) - 1))
         room.extend([half] * (len(path) - 1))
