@@ -60,14 +60,31 @@ class HeldReader(ClipReader):
     def boxes(self, key: int) -> Boxes:
         return self._keep(("boxes", key), lambda: self.reader.boxes(key))
 
+    def boxes_at(self, time_ns: int) -> Boxes:
+        return self.reader.boxes_at(time_ns)
+
     def road_map(self) -> RoadMap:
         return self.reader.road_map()  # the clip keeps it
+
+    def commands(self) -> tuple[tuple[int, str], ...]:
+        return self.reader.commands()
 
     def occupancy(self, key: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
         return self._keep(
             ("occupancy", key, grid, solid),
             lambda: self.reader.occupancy(key, grid, solid=solid),
         )
+
+    def occupancy_at(self, time_ns: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
+        return self.reader.occupancy_at(time_ns, grid, solid=solid)
+
+    def occupancy_masks(
+        self, time_ns: int, grid: VoxelGrid
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        return self.reader.occupancy_masks(time_ns, grid)
+
+    def occupancy_flow(self, time_ns: int, next_time_ns: int, grid: VoxelGrid) -> np.ndarray:
+        return self.reader.occupancy_flow(time_ns, next_time_ns, grid)
 
     def occupancy_grids(self) -> tuple[VoxelGrid, ...]:
         return self.reader.occupancy_grids()
