@@ -43,11 +43,11 @@ from roadloom.town.tracks import (
 
 REACH_M = {
     "building": (40.0, 120.0),
-    "plant": (28.0, 80.0),
-    "furniture": (30.0, 80.0),
-    "vehicle": (30.0, 80.0),
-    "two_wheeler": (20.0, 50.0),
-    "person": (20.0, 50.0),
+    "plant": (25.0, 70.0),
+    "furniture": (22.0, 60.0),
+    "vehicle": (24.0, 60.0),
+    "two_wheeler": (14.0, 35.0),
+    "person": (14.0, 40.0),
 }
 """Up to which distance from the ego [m] each family is shown in full, and up to which at middling
 detail. One choice for the whole clip, so that every sensor sees the same triangles."""

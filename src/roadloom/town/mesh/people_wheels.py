@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from roadloom.town.dice import Dice
 from roadloom.town.mesh import materials
-from roadloom.town.mesh.build import PHASES
+from roadloom.town.mesh.build import FAR, PHASES
 from roadloom.town.mesh.mesh import Mesh, join
 from roadloom.town.mesh.people_figure import ANKLE_M, HEAD_M, NECK_M, Stance, figure
 from roadloom.town.mesh.people_look import look_of
@@ -33,6 +33,8 @@ def _unit_wheel(detail: int, thick: float, cls: int) -> Mesh:
 
     inner, w = 1 - 2 * thick, thick
     rings = [ring(inner, -w), ring(1.0, -w), ring(1.0, w), ring(inner, w), ring(inner, -w)]
+    if detail == FAR:
+        rings = [ring(inner, 0.0), ring(1.0, 0.0)]
     rubber = Finish(materials.RUBBER, (0.018, 0.018, 0.019), cls)
     steel = Finish(materials.METAL, (0.3, 0.3, 0.31), cls, (0.6,))
     parts = [loft(np.stack(rings), rubber, smooth=False, caps=(False, False))]

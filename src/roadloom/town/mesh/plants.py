@@ -163,7 +163,7 @@ def _hill(size: Size, seed: int) -> Mesh:
     """A wooded rise: uneven crowns over a closed body, lower towards its ends."""
     chance, dice = _chance(seed, 3), Dice(seed, 44)
     tint = materials.linear(*dice.pick(DARK_GREENS + GREENS[:3])) * (dice.between(70, 95) / 100)
-    steps = int(np.clip(round(size[0] / 6), 8, 18))
+    steps = int(np.clip(round(size[0] / 8), 7, 13))
     across = np.array(
         [(-1.0, 0.0), (-0.85, 0.45), (-0.4, 0.9), (0.4, 0.9), (0.85, 0.45), (1.0, 0.0)]
     )

@@ -50,9 +50,9 @@ ROUND = Species(
     stem=3.4,
     radius=0.17,
     core=0.66,
-    leaf=0.27,
+    leaf=0.32,
     bark=(92, 78, 64),
-    leaves=1700,
+    leaves=1050,
 )
 OVAL = Species(
     clumps=(
@@ -66,9 +66,9 @@ OVAL = Species(
     stem=3.0,
     radius=0.17,
     core=0.56,
-    leaf=0.25,
+    leaf=0.3,
     bark=(84, 74, 62),
-    leaves=1700,
+    leaves=1050,
 )
 CONE = Species(
     clumps=(
@@ -84,9 +84,9 @@ CONE = Species(
     stem=1.9,
     radius=0.16,
     core=0.72,
-    leaf=0.23,
+    leaf=0.275,
     bark=(78, 64, 52),
-    leaves=1600,
+    leaves=1000,
 )
 COLUMN = Species(
     clumps=(
@@ -99,9 +99,9 @@ COLUMN = Species(
     stem=0.9,
     radius=0.13,
     core=0.74,
-    leaf=0.18,
+    leaf=0.215,
     bark=(86, 70, 56),
-    leaves=1500,
+    leaves=950,
 )
 AIRY = Species(
     clumps=(
@@ -115,9 +115,9 @@ AIRY = Species(
     stem=2.8,
     radius=0.12,
     core=0.24,
-    leaf=0.22,
+    leaf=0.265,
     bark=(176, 172, 162),
-    leaves=1700,
+    leaves=1050,
 )
 SPECIES = (ROUND, OVAL, CONE, COLUMN, AIRY)
 
@@ -130,10 +130,10 @@ def template(number: int, detail: int) -> tuple[Mesh, Mesh]:
     wood = _wood(species, detail, chance)
     clumps = np.array(species.clumps, np.float64)
     if detail == FAR:
-        return wood, lumps(clumps, 1.0, 0.2, (6, 4), chance, (0.5, 0.45))
-    bands = (8, 5) if detail == NEAR else (6, 4)
+        return wood, lumps(clumps, 1.0, 0.2, (5, 4), chance, (0.5, 0.45))
+    bands = (7, 4) if detail == NEAR else (5, 3)
     core = lumps(clumps, species.core, 0.2, bands, chance, (0.5, 0.05))
-    count, size = (species.leaves, species.leaf) if detail == NEAR else (600, species.leaf * 1.45)
+    count, size = (species.leaves, species.leaf) if detail == NEAR else (290, species.leaf * 1.95)
     return wood, join([core, leaves(clumps, count, size, species.core, chance)])
 
 

@@ -92,7 +92,7 @@ def _bicycle(size: Size, seed: int, detail: int, cls: int) -> Mesh:
     radius, half = float(p["radius"]), size[1] / 2
     paint = Finish(materials.METAL, dice.pick(_FRAMES), cls, (0.35,))
     dark = plain(cls, BLACK, 0.1)
-    sides = (6, 5, 4)[detail]
+    sides = (6, 4, 3)[detail]
     t = 0.018
     parts: list[Mesh] = []
     for at in (p["rear"], p["front"]):

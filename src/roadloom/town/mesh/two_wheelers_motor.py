@@ -33,7 +33,7 @@ def motorcycle(size: Size, seed: int, detail: int, cls: int) -> list[Mesh]:
     paint = Finish(materials.PAINTWORK, tint, cls, (3.0, length, height, float(seed % 65536)))
     dark, chrome = plain(cls, BLACK, 0.15), Finish(materials.METAL, (0.4, 0.4, 0.41), cls, (0.9,))
     steel = Finish(materials.METAL, (0.16, 0.16, 0.165), cls, (0.4,))
-    sides = (8, 6, 4)[detail]
+    sides = (8, 5, 3)[detail]
     parts: list[Mesh] = []
     for x, w in ((rear, 0.075), (front, 0.055)):
         for side in (1, -1):
@@ -63,7 +63,8 @@ def motorcycle(size: Size, seed: int, detail: int, cls: int) -> list[Mesh]:
     cowl = np.array(
         [(-0.70, 0.05, 0.70, 0.75), (-0.45, 0.10, 0.56, 0.68), (-0.12, 0.11, 0.44, 0.62)]
     ) * (s, 1, s, s)
-    parts.append(_hull(cowl + (mid, 0, 0, 0), paint))
+    if detail != FAR:
+        parts.append(_hull(cowl + (mid, 0, 0, 0), paint))
     head = np.array([front - 0.30 * s, 0.0, 0.88 * s])
     for side in (1, -1):
         y = side * 0.085
@@ -71,10 +72,11 @@ def motorcycle(size: Size, seed: int, detail: int, cls: int) -> list[Mesh]:
         parts.append(
             tube([(rear, y, radius), (mid - 0.15 * s, y, 0.34 * s)], (0.03, 0.035), sides, steel)
         )
-    turn = np.linspace(2.6, 0.7, 6)
+    steps = (6, 5, 3)[detail]
+    turn = np.linspace(2.6, 0.7, steps)
     over = radius + 0.022 * s
     rise = radius + over * np.sin(turn)
-    guard = np.column_stack([over * np.cos(turn), np.full(6, 0.068), rise, rise + 0.022 * s])
+    guard = np.column_stack([over * np.cos(turn), np.full(steps, 0.068), rise, rise + 0.022 * s])
     parts.append(_hull(guard + (front, 0, 0, 0), paint))
     bend, grip = head + (-0.02, 0.6 * half, 0.10 * s), head + (-0.14 * s, half - 0.016, 0.06 * s)
     line = [grip, bend, head + (0, 0, 0.05 * s), bend * (1, -1, 1), grip * (1, -1, 1)]

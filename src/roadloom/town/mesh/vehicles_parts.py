@@ -64,7 +64,7 @@ def _unit_wheel(sides: int, closed: bool, spokes: bool, cls: int) -> Mesh:
 
     tyre = Finish(materials.RUBBER, (0.018, 0.018, 0.019), cls)
     if sides < 8:
-        return loft(np.stack([ring(1.0, 0.0), ring(1.0, 1.0)]), tyre, caps=(False, True))
+        return polygon(ring(1.0, 1.0)[::-1], tyre)
     rubber = loft(
         np.stack([ring(0.98, 0.0), ring(1.0, 0.82), ring(0.66, 1.0)]), tyre, caps=(closed, False)
     )
