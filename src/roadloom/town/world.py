@@ -43,10 +43,10 @@ from roadloom.town.tracks import (
 
 REACH_M = {
     "building": (40.0, 120.0),
-    "plant": (25.0, 70.0),
-    "furniture": (22.0, 60.0),
-    "vehicle": (24.0, 60.0),
-    "two_wheeler": (14.0, 35.0),
+    "plant": (22.0, 55.0),
+    "furniture": (18.0, 45.0),
+    "vehicle": (20.0, 45.0),
+    "two_wheeler": (12.0, 30.0),
     "person": (14.0, 40.0),
 }
 """Up to which distance from the ego [m] each family is shown in full, and up to which at middling

@@ -50,26 +50,43 @@ def grid_of(rectangles: Float[np.ndarray, "rectangle 7"]) -> GroundGrid:
     high = (middle + np.abs(along)).max(axis=0) + rectangles[:, 5].max() + CELL_M
     shape = np.maximum(np.ceil((high - low) / CELL_M).astype(np.int64), 1)
     assert np.isfinite(reach).all()
-    cells, rows = [], []
-    for row, (cx, cy, ux, uy, half, wide, _) in enumerate(rectangles):
-        ex, ey = abs(ux) * half + abs(uy) * wide, abs(uy) * half + abs(ux) * wide
-        first = np.floor((np.array([cx - ex, cy - ey]) - low) / CELL_M).astype(np.int64)
-        last = np.floor((np.array([cx + ex, cy + ey]) - low) / CELL_M).astype(np.int64)
-        i, j = np.meshgrid(
-            np.arange(first[0], last[0] + 1), np.arange(first[1], last[1] + 1), indexing="ij"
-        )
-        x = low[0] + (i + 0.5) * CELL_M - cx
-        y = low[1] + (j + 0.5) * CELL_M - cy
-        slack = CELL_M * 0.71
-        near = (np.abs(ux * x + uy * y) <= half + slack) & (np.abs(ux * y - uy * x) <= wide + slack)
-        found = (i * shape[1] + j)[near]
-        cells.append(found)
-        rows.append(np.full(len(found), row))
-    cell, member = np.concatenate(cells), np.concatenate(rows)
-    order = np.argsort(cell, kind="stable")
-    counts = np.bincount(cell, minlength=int(shape[0] * shape[1]))
+    counts = np.zeros(int(shape[0] * shape[1]), np.int64)
+    _list(rectangles, low, shape, np.zeros(0, np.int64), counts, np.zeros(0, np.int64))
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return GroundGrid(rectangles, start, member[order].astype(np.int64), low, shape)
+    member = np.empty(start[-1], np.int64)
+    _list(rectangles, low, shape, start, np.zeros_like(counts), member)
+    return GroundGrid(rectangles, start, member, low, shape)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _list(rectangles, low, shape, start, counts, member):
+    """Count the rectangles near each cell; once ``start`` is known list them too."""
+    slack = CELL_M * 0.71
+    for row in range(len(rectangles)):
+        cx, cy, ux, uy = (
+            rectangles[row, 0],
+            rectangles[row, 1],
+            rectangles[row, 2],
+            rectangles[row, 3],
+        )
+        half, wide = rectangles[row, 4], rectangles[row, 5]
+        ex, ey = abs(ux) * half + abs(uy) * wide, abs(uy) * half + abs(ux) * wide
+        for i in range(
+            int(math.floor((cx - ex - low[0]) / CELL_M)),
+            int(math.floor((cx + ex - low[0]) / CELL_M)) + 1,
+        ):
+            for j in range(
+                int(math.floor((cy - ey - low[1]) / CELL_M)),
+                int(math.floor((cy + ey - low[1]) / CELL_M)) + 1,
+            ):
+                x, y = low[0] + (i + 0.5) * CELL_M - cx, low[1] + (j + 0.5) * CELL_M - cy
+                if abs(ux * x + uy * y) > half + slack or abs(ux * y - uy * x) > wide + slack:
+                    continue
+                cell = i * shape[1] + j
+                if len(start):
+                    member[start[cell] + counts[cell]] = row
+                counts[cell] += 1
 
 
 def _paint(world: World) -> Float[np.ndarray, "rectangle 7"]:

@@ -3,14 +3,15 @@
 World.tables (Mesh columns) -> one float32 row per triangle, in the triangle's own frame
 """
 
-from typing import NamedTuple
+import math
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
+from numba import njit
 
 from roadloom.town.camera.paint import GroundGrid, grid_of, ground_grid
 from roadloom.town.mesh import materials
-from roadloom.town.mesh.mesh import flat_normals
 from roadloom.town.world import World
 
 FLAT, SMOOTH, UV, GRAD_U, GRAD_V, TINT, STYLE, WIDTH = 0, 3, 12, 18, 21, 24, 27, 33
@@ -46,11 +47,9 @@ def surfaces_of(world: World) -> Surfaces:
 def _build(world: World) -> Surfaces:
     mesh = world.tables
     rows = np.empty((len(mesh), WIDTH), np.float32)
-    rows[:, FLAT : FLAT + 3] = flat_normals(mesh.corners)
     rows[:, SMOOTH:UV] = mesh.normals.reshape(-1, 9)
     rows[:, UV:GRAD_U] = mesh.uv.reshape(-1, 6)
-    gradient_u, gradient_v = _gradients(mesh.corners, mesh.uv.astype(np.float64))
-    rows[:, GRAD_U:GRAD_V], rows[:, GRAD_V:TINT] = gradient_u, gradient_v
+    _flats(mesh.corners, mesh.uv, rows)
     rows[:, TINT:STYLE], rows[:, STYLE:WIDTH] = mesh.tint, mesh.style
     standing = np.arange(len(world.standing_mesh))
     heads = standing[mesh.material[standing] == materials.STREET_LAMP]
@@ -72,16 +71,32 @@ def _build(world: World) -> Surfaces:
     )
 
 
-def _gradients(
-    corners: Float[np.ndarray, "triangle 3 3"], uv: Float[np.ndarray, "triangle 3 2"]
-) -> tuple[np.ndarray, np.ndarray]:
-    """How u and v grow per metre on the surface; 0 for triangles without area."""
-    e1, e2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    aa, bb, ab = (e1 * e1).sum(1), (e2 * e2).sum(1), (e1 * e2).sum(1)
-    area = aa * bb - ab * ab
-    scale = np.where(area > 1e-14, 1 / np.where(area > 1e-14, area, 1), 0.0)[:, None]
-    dual1 = (bb[:, None] * e1 - ab[:, None] * e2) * scale
-    dual2 = (aa[:, None] * e2 - ab[:, None] * e1) * scale
-    d1, d2 = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
-    both = tuple(d1[:, k : k + 1] * dual1 + d2[:, k : k + 1] * dual2 for k in range(2))
-    return both[0], both[1]
+@njit(cache=True, nogil=True)
+@no_type_check
+def _flats(corners, uv, rows):
+    """Flat normals, and how u and v grow per metre on the surface; 0 for triangles without
+    area."""
+    for t in range(len(corners)):
+        p = corners[t]
+        ax, ay, az = p[1, 0] - p[0, 0], p[1, 1] - p[0, 1], p[1, 2] - p[0, 2]
+        bx, by, bz = p[2, 0] - p[0, 0], p[2, 1] - p[0, 1], p[2, 2] - p[0, 2]
+        nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+        length = math.sqrt(nx * nx + ny * ny + nz * nz)
+        if length > 0:
+            rows[t, FLAT], rows[t, FLAT + 1], rows[t, FLAT + 2] = (
+                nx / length, ny / length, nz / length,
+            )  # fmt: skip
+        else:
+            rows[t, FLAT], rows[t, FLAT + 1], rows[t, FLAT + 2] = 0.0, 0.0, 1.0
+        aa, bb = ax * ax + ay * ay + az * az, bx * bx + by * by + bz * bz
+        ab = ax * bx + ay * by + az * bz
+        area = aa * bb - ab * ab
+        scale = 1 / area if area > 1e-14 else 0.0
+        for k in range(2):
+            start = np.float64(uv[t, 0, k])
+            d1, d2 = (uv[t, 1, k] - start) * scale, (uv[t, 2, k] - start) * scale
+            one, two = d1 * bb - d2 * ab, d2 * aa - d1 * ab
+            column = GRAD_U + 3 * k
+            rows[t, column] = one * ax + two * bx
+            rows[t, column + 1] = one * ay + two * by
+            rows[t, column + 2] = one * az + two * bz

@@ -1,7 +1,7 @@
 """A mesh as columns: one row per triangle, nothing shared, so that rows can be cut and joined."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
@@ -33,9 +33,9 @@ class Mesh:
 
     def __post_init__(self) -> None:
         count = len(self.corners)
-        for field in fields(self):
-            if len(getattr(self, field.name)) != count:
-                raise ValueError(f"{field.name} has {len(getattr(self, field.name))}, not {count}")
+        for name, column in self.__dict__.items():
+            if len(column) != count:
+                raise ValueError(f"{name} has {len(column)}, not {count}")
 
     def __len__(self) -> int:
         return len(self.corners)
@@ -87,20 +87,25 @@ class Mesh:
 
     def moved(self, new_from_old: Pose) -> "Mesh":
         """Carried rigidly."""
-        turned = self.normals @ new_from_old.rotation.T.astype(np.float32)
-        return replace(self, corners=new_from_old.apply(self.corners), normals=turned)
+        turned = self.normals.reshape(-1, 3) @ new_from_old.rotation.T.astype(np.float32)
+        placed = self.corners.reshape(-1, 3) @ new_from_old.rotation.T + new_from_old.translation
+        return self._with(corners=placed.reshape(-1, 3, 3), normals=turned.reshape(-1, 3, 3))
 
     def owned_by(self, owner: int) -> "Mesh":
-        return replace(self, owner=np.full(len(self), owner, np.int32))
+        return self._with(owner=np.full(len(self), owner, np.int32))
+
+    def _with(self, **columns: np.ndarray) -> "Mesh":
+        return Mesh(**{**self.__dict__, **columns})
+
+
+_COLUMNS = tuple(field.name for field in fields(Mesh))
 
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
     """All rows one after the other."""
     if not meshes:
         return Mesh.empty()
-    return Mesh(
-        **{f.name: np.concatenate([getattr(m, f.name) for m in meshes]) for f in fields(Mesh)}
-    )
+    return Mesh(**{name: np.concatenate([m.__dict__[name] for m in meshes]) for name in _COLUMNS})
 
 
 def flat_normals(corners: Float[np.ndarray, "triangle 3 3"]) -> Float[np.ndarray, "triangle 3"]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from roadloom.town.dice import Dice
 from roadloom.town.mesh import materials
-from roadloom.town.mesh.build import FAR, NEAR
+from roadloom.town.mesh.build import NEAR
 from roadloom.town.mesh.materials import linear
 from roadloom.town.mesh.mesh import Mesh, join
 from roadloom.town.mesh.solids import Finish, box, circle, loft, mirrored, polygon, quad, scaled
@@ -83,7 +83,7 @@ def wheel(
 ) -> Mesh:
     """A wheel on the ground (or with its middle at z); the rim faces ``outer_y``'s side."""
     sides = (14, 8, 6)[detail]
-    unit = _unit_wheel(sides, detail != FAR, detail == NEAR, cls)
+    unit = _unit_wheel(sides, detail == NEAR, detail == NEAR, cls)
     width = abs(outer_y - inner_y)
     one = scaled(unit, (radius, width, radius), (0.0, abs(inner_y), radius if z < 0 else z))
     one = replace(one, corners=one.corners + (x, 0.0, 0.0))
