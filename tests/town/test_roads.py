@@ -9,6 +9,7 @@ import shapely
 
 from roadloom.town.plan.draw import dice_of
 from roadloom.town.plan.roads import draw_roads
+from roadloom.town.plan.roads_lattice import FORECOURT
 from roadloom.town.plan.types import EXTENT_MM, KERB_MM, RoadNet
 
 INDICES = (0, 4)
@@ -338,3 +339,23 @@ def test_drivable_share_is_near_the_measured():
 
 def test_kerb_is_off_the_occupancy_lattice():
     assert KERB_MM % 400 not in (0, 1, 399)
+
+
+def test_forecourts_lie_between_pavements_and_blocks(net):
+    """As wide as they say, along the pavement, and round corners in one piece."""
+    courts = polygons([a for a in net.areas if a.kind == "forecourt"])
+    pavement = shapely.union_all(polygons([a for a in net.areas if a.kind == "pavement"]))
+    assert len(courts) > 6
+    for court in courts:
+        assert shapely.distance(court, pavement) == 0
+        far = shapely.distance(shapely.points(shapely.get_coordinates(court)), pavement)
+        assert 0.9 * FORECOURT < far.max() < 2 * FORECOURT
+    green = [s for s in net.streets if s.kind == "lane"]
+    for street in green:
+        for side, sign in ((street.left, 1), (street.right, -1)):
+            x, y = street.axis[len(street.axis) // 2]
+            dx, dy = (street.axis[len(street.axis) // 2 + 1][i] - (x, y)[i] for i in (0, 1))
+            norm = (dx * dx + dy * dy) ** 0.5
+            out = sign * (side[1] + 1_200)
+            place = shapely.Point(x - dy / norm * out, y + dx / norm * out)
+            assert not shapely.intersects(place, courts).any()
