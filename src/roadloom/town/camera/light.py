@@ -95,6 +95,8 @@ def light_of(look: Look) -> Light:
 
 
 EXPOSURE = 1.28
+BETWEEN_HOUSES = 1.25
+"""Walls in the sun send light back into the shade."""
 
 
 def ramp_py(x: float, low: float, high: float) -> float:
@@ -112,7 +114,7 @@ def _cube(light: Light, panorama: Float32[np.ndarray, "height azimuth 3"]) -> np
     x, y, z = flat * np.cos(angle), flat * np.sin(angle), np.repeat(up[:, None], AZIMUTHS, axis=1)
     sky = panorama.astype(np.float64)
     above = (sky * (z * weight)[..., None]).sum(axis=(0, 1)) / (z * weight).sum()
-    above = 0.50 * above + 0.50 * (above @ [0.2126, 0.7152, 0.0722])  # much of it is reflected
+    above = 0.32 * above + 0.68 * (above @ [0.2126, 0.7152, 0.0722])  # much of it is reflected
     ground = 0.16 * (above + light.sun_rgb * max(float(light.sun[2]), 0.0))
     ground *= np.array([1.04, 1.0, 0.92])
     cube = np.zeros((6, 3))
@@ -120,7 +122,7 @@ def _cube(light: Light, panorama: Float32[np.ndarray, "height azimuth 3"]) -> np
         share = np.maximum(axis, 0) * weight
         cube[face] = 0.5 * (sky * share[..., None]).sum(axis=(0, 1)) / share.sum() + 0.5 * ground
     cube[4], cube[5] = ground, above
-    return cube
+    return cube * BETWEEN_HOUSES
 
 
 @njit(cache=True, nogil=True)

@@ -194,7 +194,7 @@ def develop(linear, table, first_line, lines, width, out):
     for k in range(len(linear)):
         r, g, b = linear[k, 0], linear[k, 1], linear[k, 2]
         luma = 0.2126 * r + 0.7152 * g + 0.0722 * b
-        grey = 0.04 + 0.36 * ramp(luma, 0.6, 2.5)
+        grey = 0.12 + 0.30 * ramp(luma, 0.6, 2.5)
         y, x = (first_line + k // width + 0.5) / lines - 0.5, (k % width + 0.5) / width - 0.5
         dim = 1 - 0.20 * (x * x + y * y)
         for i in range(3):
