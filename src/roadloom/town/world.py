@@ -198,12 +198,19 @@ class World:
     @cached_property
     def standing_mesh(self) -> Mesh:
         """Ground and things, in the town's frame; ``owner`` is the thing's row or -1."""
+        from roadloom.town.mesh.footing import depth_under, footed
         from roadloom.town.mesh.ground import ground_mesh
 
         meshes = [ground_mesh(self.plan)]
         for row, thing in enumerate(self.plan.things):
-            mesh = build_thing(thing, self._details[row])
-            meshes.append(mesh.moved(self.town_from_standing[row]).owned_by(row))
+            mesh, pose = build_thing(thing, self._details[row]), self.town_from_standing[row]
+            if KINDS[thing.kind].family == "building":
+                half = np.array(thing.size[:2]) / 2000
+                ring = pose.apply(
+                    np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]) * [*half, 0]
+                )
+                mesh = footed(mesh, depth_under(self.plan.relief, ring[:, :2], pose.translation[2]))
+            meshes.append(mesh.moved(pose).owned_by(row))
         return join(meshes)
 
     @cached_property

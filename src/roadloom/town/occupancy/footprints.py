@@ -87,7 +87,8 @@ def covers_of(corners: Float[np.ndarray, "triangle 3 3"]) -> list[Cover]:
     edges = [corners[low[:, i] & low[:, j]][:, [i, j], :2] for i, j in ((0, 1), (1, 2), (2, 0))]
     lines = np.round(np.concatenate(edges), 4)
     lines = lines[(lines[:, 0] != lines[:, 1]).any(axis=1)]
-    rings = shapely.polygonize([shapely.union_all(shapely.linestrings(lines))])
+    # Walls that end on another one miss it by rounding.
+    rings = shapely.polygonize([shapely.union_all(shapely.linestrings(lines), grid_size=LEVEL_M)])
     return [Cover(ring, _lowest_over(corners, ring)) for ring in shapely.get_parts(rings)]
 
 
