@@ -20,6 +20,8 @@ from roadloom.town.world import World
 TOLERANCE_M = 1e-3
 FACE_M = 1e-5
 """So near to a face of its cell a point counts for either side."""
+GRAZING = 5e-3
+"""Cosine under which a surface is seen edge-on."""
 EDGE_M = 1e-4
 """A sight line that misses a surface passes its edge by less than this."""
 MOMENTS = 4
@@ -126,8 +128,12 @@ def depth_of_points(seen: Seen, mount: MountedCamera, tally: Tally) -> np.ndarra
     clear = ~caster.blocked(origins, line, time_s, away - TOLERANCE_M, ego=False)
     rows, away, line = rows[clear], away[clear], line[clear]
     origins, time_s = origins[clear], time_s[clear]
-    off = np.abs(caster.cast(origins, line, time_s).distance - away)
-    wrong = np.flatnonzero(off > TOLERANCE_M)
+    hits, cosine = caster.cast_with_cosines(origins, line, time_s)
+    off = np.abs(hits.distance - away)
+    far = off > TOLERANCE_M
+    # Along a surface seen edge-on a sight line slides far for a rounding error across it.
+    grazing = far & (off * cosine < FACE_M) & (cosine < GRAZING)
+    wrong = np.flatnonzero(far & ~grazing)
     # Exactly on the outline of a thing a sight line may slip past it.
     edge = np.zeros(len(wrong), bool)
     for step in _around(line[wrong]):
@@ -136,8 +142,9 @@ def depth_of_points(seen: Seen, mount: MountedCamera, tally: Tally) -> np.ndarra
         near = caster.cast(origins[wrong], aim / length[:, None], time_s[wrong]).distance
         edge |= np.abs(near - length) < 20 * EDGE_M
     tally.add(
-        in_picture=inside.sum(), visible=len(rows), past_an_edge=edge.sum(), broken=(~edge).sum()
-    )
+        in_picture=inside.sum(), visible=len(rows), edge_on=grazing.sum(),
+        past_an_edge=edge.sum(), broken=(~edge).sum(),
+    )  # fmt: skip
     tally.most("worst_m", off[off <= TOLERANCE_M])
     visible = np.zeros(len(seen.points), bool)
     visible[rows] = True
@@ -206,7 +213,7 @@ def excess(world: World, thing: np.ndarray, points: np.ndarray, time_s: np.ndarr
 
 
 def points_in_boxes(seen: Seen, tally: Tally) -> None:
-    """A point on a thing that carries a box lies in that box; no ground lies in any."""
+    """A point on a thing that carries a box lies in that box; ground in boxes is counted."""
     world = seen.world
     on_boxed = (seen.thing >= 0) & world.boxed[seen.thing]
     out = excess(world, seen.thing[on_boxed], seen.points[on_boxed], seen.time_s[on_boxed])
@@ -215,7 +222,7 @@ def points_in_boxes(seen: Seen, tally: Tally) -> None:
     ground = seen.points[seen.thing < 0]
     for time_ns in seen.moments():
         inside = _ground_in_boxes(world, ground, time_ns)
-        tally.add(ground=len(ground), ground_in_a_box=inside, broken=inside)
+        tally.add(ground=len(ground), ground_in_a_box=inside)
 
 
 def _ground_in_boxes(world: World, points: np.ndarray, time_ns: int) -> int:
