@@ -65,19 +65,21 @@ class Mesh:
         count = len(corners)
         if normals is None:
             normals = np.repeat(flat_normals(corners)[:, None], 3, axis=1)
-        styles = np.zeros((count, STYLE), np.float32)
+        styles, tints = np.zeros((count, STYLE), np.float32), np.empty((count, 3), np.float32)
         given = np.asarray(style, np.float32)
         styles[:, : given.shape[-1]] = given
+        tints[:] = tint
+        places = np.zeros((count, 3, 2), np.float32) if uv is None else np.array(uv, np.float32)
+        materials, classes = np.empty(count, np.uint8), np.empty(count, np.uint8)
+        materials[:], classes[:] = material, class_id
         return Mesh(
             corners=corners,
             normals=np.asarray(normals, np.float32).reshape(count, 3, 3),
-            uv=np.zeros((count, 3, 2), np.float32)
-            if uv is None
-            else np.asarray(uv, np.float32).reshape(count, 3, 2),
-            material=np.full(count, material, np.uint8),
-            tint=np.broadcast_to(np.asarray(tint, np.float32), (count, 3)).copy(),
+            uv=places.reshape(count, 3, 2),
+            material=materials,
+            tint=tints,
             style=styles,
-            class_id=np.full(count, class_id, np.uint8),
+            class_id=classes,
             owner=np.zeros(count, np.int32),
         )
 

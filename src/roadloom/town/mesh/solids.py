@@ -19,6 +19,13 @@ Vector = Sequence[Number] | np.ndarray
 _BOX_FACES = ((3, 2, 1, 0), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7))
 BOX_SIDES = ("bottom", "top", "right", "front", "left", "rear")
 """Names of a box's faces: y low is right, x high is front."""
+_BOX_CORNERS = np.array(
+    [[x, y, z] for z in (0, 1) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))], bool
+)
+_BOX_WHERE = _BOX_CORNERS[np.array(_BOX_FACES)[:, [0, 1, 2, 0, 2, 3]]].reshape(6, 2, 3, 3)
+"""High (or low) along each axis: face, triangle, corner, axis."""
+_BOX_U, _BOX_V = np.array([0, 0, 0, 1, 0, 1]), np.array([1, 1, 2, 2, 2, 2])
+_BOX_SIGN = np.array([1, 1, 1, 1, -1, -1])
 _LEAST_AREA_M2 = 1e-9
 
 
@@ -36,7 +43,10 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cross product along the last axis, several times as quick as NumPy's on short arrays."""
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
-    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+    x = ay * bz - az * by
+    out = np.empty((*x.shape, 3), x.dtype)
+    out[..., 0], out[..., 1], out[..., 2] = x, az * bx - ax * bz, ax * by - ay * bx
+    return out
 
 
 def triangles(
@@ -49,17 +59,21 @@ def triangles(
     span = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     square = (span * span).sum(axis=1)
     real = square > (2 * _LEAST_AREA_M2) ** 2
+    if not real.all():
+        corners, span, square = corners[real], span[real], square[real]
+        uv = None if uv is None else uv[real]
+        normals = None if normals is None else normals[real]
     if normals is None:
-        flat = span / np.sqrt(np.maximum(square, 1e-300))[:, None]
-        normals = np.broadcast_to(flat[:, None], corners.shape)
+        normals = np.empty(corners.shape, np.float32)
+        normals[:] = (span / np.sqrt(square)[:, None])[:, None]
     return Mesh.make(
-        corners[real],
+        corners,
         material=finish.material,
         class_id=finish.class_id,
         tint=np.asarray(finish.tint, np.float32),
         style=np.asarray(finish.style, np.float32),
-        uv=None if uv is None else uv[real],
-        normals=normals[real],
+        uv=uv,
+        normals=normals,
     )
 
 
@@ -86,19 +100,13 @@ def box(low: Vector, high: Vector, finish: Finish, *, skip: Sequence[str] = ()) 
     On upright faces u runs to the right seen from outside and v is z; on the others uv is x, y.
     """
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
-    pick = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
-    corner = np.concatenate([pick, pick + (0, 0, 1)])
-    points = np.where(corner == 1, high, low)
-    axes = ((0, 1), (0, 1), (0, 2), (1, 2), (0, 2), (1, 2))
-    signs = (1, 1, 1, 1, -1, -1)
-    corners, uvs = [], []
-    for name, face, pair, sign in zip(BOX_SIDES, _BOX_FACES, axes, signs, strict=True):
-        if name in skip:
-            continue
-        order = [face[i] for i in (0, 1, 2, 0, 2, 3)]
-        corners.append(points[order].reshape(2, 3, 3))
-        uvs.append((points[order][:, pair] * (sign, 1)).reshape(2, 3, 2))
-    return triangles(np.concatenate(corners), finish, np.concatenate(uvs))
+    kept = [i for i, name in enumerate(BOX_SIDES) if name not in skip]
+    where = _BOX_WHERE[kept]
+    corners = np.where(where, high, low)
+    uv = np.where(_BOX_U[kept][:, None, None] == 0, corners[..., 0], corners[..., 1])
+    up = np.where(_BOX_V[kept][:, None, None] == 1, corners[..., 1], corners[..., 2])
+    both = np.stack([uv * _BOX_SIGN[kept][:, None, None], up], axis=-1)
+    return triangles(corners.reshape(-1, 3, 3), finish, both.reshape(-1, 3, 2))
 
 
 def loft(
