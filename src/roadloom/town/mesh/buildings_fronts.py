@@ -172,9 +172,18 @@ def awning(
 
 def blade_sign(flat: Flat, x: float, y: float, reach: float, low: float, dice: Dice) -> None:
     """A small board across the front, on an arm."""
-    board, arm = plain(dice.pick(SIGN_TINTS), 0.2, 0.2), metal(srgb(54, 56, 58), 0.2)
+    tint, arm = dice.pick(SIGN_TINTS), metal(srgb(54, 56, 58), 0.2)
     out, tall = min(0.85, reach - 0.05), dice.between(45, 75) / 100
-    flat.box((x - 0.04, y - out, low), (x + 0.04, y - 0.18, low + tall), board)
+    near, far, top = y - 0.18, y - out, low + tall
+    flat.box((x - 0.04, far, low), (x + 0.04, near, top), plain(tint, 0.2, 0.2), "rl")
+    # Both sides show letters of a shop's name, cut out of the strip above its windows.
+    finish = Finish(materials.SHOPFRONT, tint, BUILDING, (2.6, 3.0, float(int(97 * out)), *tint))
+    u, v = (0.62, 0.62 + near - far), (2.52 - tall / 2, 2.52 + tall / 2)
+    uv = ((u[0], v[0]), (u[1], v[0]), (u[1], v[1]), (u[0], v[1]))
+    right = ((x + 0.04, far, low), (x + 0.04, near, low), (x + 0.04, near, top))
+    left = ((x - 0.04, near, low), (x - 0.04, far, low), (x - 0.04, far, top))
+    flat.quad(*right, (x + 0.04, far, top), finish, uv)
+    flat.quad(*left, (x - 0.04, near, top), finish, uv)
     flat.box((x - 0.015, y - 0.18, low + tall - 0.1), (x + 0.015, y, low + tall - 0.06), arm, "fb")
 
 
