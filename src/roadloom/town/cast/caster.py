@@ -58,7 +58,8 @@ class Caster:
         self._bodies: dict[int, Body] = {}
         self._alone: dict[int, EmbreeScene] = {}
         self._ego: Body | None = None
-        self._last: tuple[tuple[float, float], list[Mover]] = ((np.nan, np.nan), [])
+        self._last: tuple[tuple[float, float], list[Mover], tuple[np.ndarray, ...]]
+        self._last = (np.nan, np.nan), [], ()
         self.kept: dict[object, Any] = {}
         """What sensors compute once for a world, by names of their own."""
 
@@ -168,28 +169,36 @@ class Caster:
         """All that may be met."""
         if not len(rays.origins):
             return []
-        movers = self._instances(float(rays.cones[:, 9].min()), float(rays.cones[:, 10].max()))
-        movers = [m for m in movers if only is None or m.actor == only]
-        met = np.empty((len(movers), 2), np.int64)
-        actor = np.array([m.actor for m in movers], np.int64)
-        radius, begin, end = (
-            np.array([getattr(m, name) for m in movers], np.float64)
-            for name in ("radius", "begin_s", "end_s")
+        movers, columns = self._instances(
+            float(rays.cones[:, 9].min()), float(rays.cones[:, 10].max())
         )
-        kernels.in_reach(rays.cones, self.world.tracks, actor, radius, begin, end, met)
-        pairs = zip(movers, met.tolist(), strict=True)
-        return [m._replace(blocks=(first, stop)) for m, (first, stop) in pairs if stop > first]
+        met = np.empty((len(movers), 2), np.int64)
+        kernels.in_reach(rays.cones, self.world.tracks, *columns, met)
+        if only is not None:
+            met[columns[0] != only] = 0
+        rows = np.flatnonzero(met[:, 1] > met[:, 0])
+        pairs = zip(rows.tolist(), met[rows].tolist(), strict=True)
+        return [movers[row]._replace(blocks=(first, stop)) for row, (first, stop) in pairs]
 
-    def _instances(self, first_s: float, last_s: float) -> list[Mover]:
-        """Of all movers; those of the last span are kept, as pictures are cast in pieces."""
-        span, movers = self._last  # read once: another thread may replace it
+    def _instances(
+        self, first_s: float, last_s: float
+    ) -> tuple[list[Mover], tuple[np.ndarray, ...]]:
+        """Of all movers, and their actor, radius, begin and end as columns; those of the last span
+        are kept, as pictures are cast in pieces."""
+        span, movers, columns = self._last  # read once: another thread may replace it
         if span != (first_s, last_s):
             movers = [
                 Mover(i.actor, i.start, self._body(i.start, i.stop), i.begin_s, i.end_s)
                 for i in self.world.instances(first_s, last_s)
             ]
-            self._last = (first_s, last_s), movers
-        return movers
+            columns = (
+                np.array([m.actor for m in movers], np.int64),
+                np.array([m.radius for m in movers], np.float64),
+                np.array([m.begin_s for m in movers], np.float64),
+                np.array([m.end_s for m in movers], np.float64),
+            )
+            self._last = (first_s, last_s), movers, columns
+        return movers, columns
 
     def _standing_thing(self, thing: int) -> EmbreeScene:
         if thing not in self._alone:
