@@ -16,6 +16,7 @@ HEIGHT_M = 0.005
 KERB_REACH_M = 0.35
 """People step up and down within this distance of a kerb."""
 WORKS = ("cone", "barrier", "barrel", "works_sign", "excavator", "roller", "truck.flatbed")
+ROUNDING_M = 0.001
 WORKS_REACH_M = 8.0
 GROUND_STEPS = 25
 
@@ -123,8 +124,11 @@ class Ground:
         return low, high
 
     def crossing(self, at: Float[np.ndarray, "place 2"]) -> tuple[np.ndarray, np.ndarray]:
-        """(place, crossing) of those that lie on one."""
-        place, crossing = self._crossings.query(shapely.points(at), predicate="intersects")
+        """(place, crossing) of those that lie on one, or within a millimetre: the plan's own
+        outlines are rounded to whole ones, so a bent kerb may pass beside a crossing's edge."""
+        place, crossing = self._crossings.query(
+            shapely.points(at), predicate="dwithin", distance=ROUNDING_M
+        )
         return place, crossing
 
 
