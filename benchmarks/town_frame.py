@@ -16,7 +16,7 @@ from roadloom.scene.clip import Clip, Frame
 from roadloom.town.config import TownConfig
 from roadloom.town.source import TownReader
 
-FRAMES = 6
+FRAMES = 4
 
 
 def main() -> None:
