@@ -42,6 +42,16 @@ def test_the_code_of_the_labels_page_runs(tmp_path: Path, monkeypatch: pytest.Mo
     assert int(label.stem) > 0 and (tmp_path / "my_labels" / "labels.json").is_file()
 
 
+def test_the_code_of_the_town_page_runs() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "town.md").read_text(), re.S)
+    names: dict[str, object] = {}
+    exec(compile(block, "town.md", "exec"), names)  # our own text
+    grid, flow = names["OCC3D"], names["flow"]
+    assert flow.shape == (*grid.shape, 3)  # type: ignore[attr-defined]
+    assert names["occupancy"].mask_lidar.any()  # type: ignore[attr-defined]
+    assert names["depth"].shape == (90, 160)  # type: ignore[attr-defined]
+
+
 def test_every_command_in_the_readme_exists() -> None:
     from roadloom.cli.main import COMMANDS
 
