@@ -5,6 +5,7 @@ most movers are out of reach of a whole block; what is left is tested ray by ray
 mover's ball and then, at the ray's own time, against its box (slab test: Kay and Kajiya 1986).
 """
 
+import math
 from typing import no_type_check
 
 import numpy as np
@@ -27,27 +28,33 @@ def blocks(origins, directions, turn, time, tick, far, out):
     first and last time, length of the longest ray. ``turn`` and ``tick`` are 0 where one direction
     or time serves all; ``far`` may have one row for all."""
     count = len(origins)
+    axis, low, high = np.empty(3), np.empty(3), np.empty(3)
     for b in range(len(out)):
         first, last = b * BLOCK, min((b + 1) * BLOCK, count)
-        axis, low, high = np.zeros(3), np.full(3, np.inf), np.full(3, -np.inf)
+        for i in range(3):
+            axis[i], low[i], high[i] = 0.0, np.inf, -np.inf
         begin, end = np.inf, -np.inf
         for r in range(first, last):
             for i in range(3):
                 axis[i] += directions[r * turn, i]
                 low[i], high[i] = min(low[i], origins[r, i]), max(high[i], origins[r, i])
             begin, end = min(begin, time[r * tick]), max(end, time[r * tick])
-        middle = (low + high) / 2
-        length = np.sqrt((axis * axis).sum())
+        length = math.sqrt(axis[0] * axis[0] + axis[1] * axis[1] + axis[2] * axis[2])
         cosine = -1.0
         if length > 0:
-            axis /= length
+            for i in range(3):
+                axis[i] /= length
             cosine = 1.0
             for r in range(first, last):
-                d = directions[r * turn]
-                cosine = min(cosine, d[0] * axis[0] + d[1] * axis[1] + d[2] * axis[2])
-        out[b, :3], out[b, 3] = middle, np.sqrt(((high - middle) ** 2).sum())
-        out[b, 4:7], out[b, 7] = axis, cosine
-        out[b, 8] = np.sqrt(max(0.0, 1 - cosine * cosine))
+                d = r * turn
+                along = directions[d, 0] * axis[0] + directions[d, 1] * axis[1]
+                cosine = min(cosine, along + directions[d, 2] * axis[2])
+        radius = 0.0
+        for i in range(3):
+            out[b, i], out[b, 4 + i] = (low[i] + high[i]) / 2, axis[i]
+            radius += (high[i] - out[b, i]) ** 2
+        out[b, 3], out[b, 7] = math.sqrt(radius), cosine
+        out[b, 8] = math.sqrt(max(0.0, 1 - cosine * cosine))
         out[b, 9], out[b, 10], out[b, 11] = begin, end, far[0]
         if len(far) == count:
             for r in range(first, last):
