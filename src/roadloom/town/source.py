@@ -7,6 +7,7 @@ computed that is not asked for.
 
 from collections.abc import Iterator
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,6 +89,7 @@ class TownReader(ClipReader):
     def __init__(self, split: str, index: int, config: TownConfig) -> None:
         self.split, self.index, self.config = split, index, config
         self._views: dict[tuple[str, int], View] = {}
+        self._lock = Lock()  # of the views: images may be asked for by several threads
         self._sweeps: dict[tuple[str, int], Sweep] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -241,11 +243,12 @@ class TownReader(ClipReader):
         from roadloom.town.camera.view import View
 
         name = (camera, index)
-        if name not in self._views:
-            _forget(self._views, len(self.rig.cameras))
-            time_ns = int(self.records(camera).time_ns[index])
-            self._views[name] = View.of(self.world, self.rig.camera(camera), time_ns)
-        return self._views[name]
+        time_ns = int(self.records(camera).time_ns[index])
+        with self._lock:
+            if name not in self._views:
+                _forget(self._views, len(self.rig.cameras))
+                self._views[name] = View.of(self.world, self.rig.camera(camera), time_ns)
+            return self._views[name]
 
 
 def _forget(kept: dict[tuple[str, int], Any], most: int) -> None:

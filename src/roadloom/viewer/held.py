@@ -2,6 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Executor, wait
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy as np
 from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.scene.boxes import Boxes
-from roadloom.scene.clip import Clip
+from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.reader import ClipReader, Records
 from roadloom.scene.road_map import RoadMap
@@ -32,15 +34,27 @@ class HeldReader(ClipReader):
         self.reader, self.meta = reader, reader.meta
         self._most = len(reader.meta.rig.cameras) + SPARE
         self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._lock = Lock()
 
     def _keep(self, key: tuple[Any, ...], read: Callable[[], Item]) -> Item:
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        item = self._kept[key] = read()
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        item = read()
+        with self._lock:
+            self._kept[key] = item
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
         return item
+
+    def read_ahead(self, frame: Frame, pool: Executor) -> None:
+        """Read a frame's images side by side: most of that work leaves the interpreter free.
+
+        What cannot be read is left for whoever asks for it, who gets the error.
+        """
+        cameras = self.meta.rig.camera_names
+        wait([pool.submit(_look, frame, camera) for camera in cameras])
 
     def ego(self) -> PoseTrack:
         return self.reader.ego()
@@ -91,3 +105,7 @@ class HeldReader(ClipReader):
 
     def extra_image(self, kind: str, camera: str, index: int) -> np.ndarray:
         return self.reader.extra_image(kind, camera, index)
+
+
+def _look(frame: Frame, camera: str) -> None:
+    _ = frame.image(camera).pixels

@@ -11,8 +11,10 @@ What was not recorded is left out. What an earlier view left in the folder is re
 the page is written last: where there is a page, the view is whole.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -31,7 +33,7 @@ from roadloom.scene.occupancy import Occupancy
 from roadloom.viewer.bev import bev_picture
 from roadloom.viewer.colors import class_colors
 from roadloom.viewer.draw import Picture, ramp_colors, resized
-from roadloom.viewer.held import held
+from roadloom.viewer.held import HeldReader, held
 from roadloom.viewer.names import short_source
 from roadloom.viewer.options import ViewOptions
 from roadloom.viewer.page import Page
@@ -54,6 +56,8 @@ FILM_HOLD_S = 2.0
 """A film of fewer seconds is slowed down to last as long."""
 SHEET_WIDTH = 1920
 PAPER = (16, 18, 23)
+READERS = min(len(os.sched_getaffinity(0)), 8) if hasattr(os, "sched_getaffinity") else 2
+"""Threads that read a frame's images."""
 
 
 def write_view(clip: Clip, out_dir: str | Path, options: ViewOptions | None = None) -> list[Path]:
@@ -70,6 +74,8 @@ def write_view(clip: Clip, out_dir: str | Path, options: ViewOptions | None = No
     if folder.exists() and not folder.is_dir():
         raise BadInput("is no folder", file=folder, remedy="name another --out, or remove it")
     clip = held(clip)
+    reader = clip.reader
+    assert isinstance(reader, HeldReader)
     page = Page(clip, options)
     grid = page.grid
     _remove_earlier(folder)
@@ -78,14 +84,16 @@ def write_view(clip: Clip, out_dir: str | Path, options: ViewOptions | None = No
     def one_pass() -> Iterator[Picture]:
         """Every frame is read once, for page, pictures and film together."""
         keys = range(len(clip)) if options.film else page.keys
-        for key in show_progress(keys, desc="view", unit="frame"):
-            frame = clip[key]
-            if key in page.keys:
-                page.add(frame)
-            if key == page.opening:
-                pictures.extend(_write_pictures(frame, grid, folder))
-            if options.film:
-                yield film_picture(frame, grid)
+        with ThreadPoolExecutor(READERS) as pool:
+            for key in show_progress(keys, desc="view", unit="frame"):
+                frame = clip[key]
+                reader.read_ahead(frame, pool)
+                if key in page.keys:
+                    page.add(frame)
+                if key == page.opening:
+                    pictures.extend(_write_pictures(frame, grid, folder))
+                if options.film:
+                    yield film_picture(frame, grid)
 
     if options.film:
         write_video(folder / "film.mp4", _held_long(one_pass(), len(clip)), film_rate(clip))
