@@ -7,6 +7,7 @@ back right. The real frame is nuScenes' under ROADLOOM_REAL_DATA.
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from PIL import Image
 
 import roadloom
 from roadloom.io.image import write_image
-from roadloom.scene.clip import Frame
+from roadloom.scene.clip import Clip, Frame
+from roadloom.town.config import TownConfig
+from roadloom.town.source import TownReader
 
 ORDER = (
     "CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_BACK_LEFT", "CAM_BACK", "CAM_BACK_RIGHT",
@@ -42,17 +45,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", default=os.environ.get("ROADLOOM_REAL_DATA", "../shared/data"))
     parser.add_argument("--out", default="out/beside")
-    parser.add_argument("--clips", type=int, nargs="+", default=[0, 1, 2, 3])
+    parser.add_argument("--clips", type=int, nargs="+", default=[9, 1, 8, 7])
     parser.add_argument("--key", type=int, default=12)
     parser.add_argument("--width", type=int, default=640)
     options = parser.parse_args()
     real = roadloom.open(f"nuscenes:{options.real}/nuscenes:scene-0061")[0]
     above = six(next(f for f in real if len(f.images) == len(ORDER)), options.width)
-    town = roadloom.open("town-v1:val", rig=real.rig)
+    # The recording does not say how its LiDAR's beams are arranged, and nothing asks for them here.
+    config = TownConfig(rig=replace(real.rig, lidars=()), image_scale=0.5)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     for clip in options.clips:
-        below = six(town[clip][options.key], options.width)
+        town = Clip(TownReader("val", clip, config))
+        below = six(town[options.key], options.width)
         gap = np.full((4 * GAP, above.shape[1], 3), 255, np.uint8)
         path = out / f"beside_{clip}.png"
         write_image(path, np.concatenate([above, gap, below]))
