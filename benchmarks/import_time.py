@@ -10,7 +10,7 @@ RUN = "from roadloom.cli.main import main\ntry: main([{!r}])\nexcept SystemExit:
 CASES = {
     "python alone": "pass",
     "import roadloom": "import roadloom",
-    "open town-v0:val": "import roadloom; roadloom.open('town-v0:val')",
+    "open town-v1:val": "import roadloom; roadloom.open('town-v1:val')",
     "roadloom --help": RUN.format("--help"),
     "roadloom info": RUN.format("info"),
 }

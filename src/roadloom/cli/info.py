@@ -54,7 +54,9 @@ class Info(Command):
             sys.stdout.write(json.dumps({"source": source, "scenes": opened.scenes}) + "\n")
             return 0
         for clip in opened:
-            sys.stdout.write(f"{clip.scene_id}  {clip}\n")
+            about = [clip.attributes.get(name) for name in ("time_of_day", "weather")]
+            told = ", ".join(str(word) for word in about if word)
+            sys.stdout.write(f"{clip.scene_id}  {clip}{'  ' * bool(told)}{told}\n")
         return 0
 
 

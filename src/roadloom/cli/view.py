@@ -31,7 +31,7 @@ class View(Command):
     rig: Path | None = None
     """YAML of your own vehicle, to drive through a source that is made when asked (town-v1)."""
     film: bool = True
-    """Write an MP4 (needs the extra `video`)."""
+    """Write an MP4 of every key frame (needs the extra `video`); --no-film is much quicker."""
     max_frames: int = 40
     """Key frames on the page; longer clips are thinned evenly, and the page says so."""
     image_width: int = 480

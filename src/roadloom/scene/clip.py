@@ -356,7 +356,10 @@ class Frame:
             return self.boxes
 
     def extra_image(self, kind: str, camera: str) -> np.ndarray:
-        """Depth or semantics of a camera, where the source knows them; see ``EXTRA_IMAGES``."""
+        """Depth, semantics, normals or instances of a camera, where the source knows them.
+
+        ``EXTRA_IMAGES`` says what each holds.
+        """
         if kind not in EXTRA_IMAGES:
             raise BadInput(f"unknown kind {kind!r}", remedy=f"use one of {', '.join(EXTRA_IMAGES)}")
         return self.clip.reader.extra_image(

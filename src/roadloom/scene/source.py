@@ -1,7 +1,7 @@
 """Sources and their names: ``KIND:PLACE[:SCENE]``.
 
 Only a last part without a slash is a scene, so ``folder:C:/drives`` and ``nuscenes:/data/n:x/y``
-are places, and ``town-v0:val:3`` names scene 3 of val.
+are places, and ``town-v1:val:3`` names scene 3 of val.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class SourceName:
 
     @staticmethod
     def parse(text: str) -> "SourceName":
-        remedy = "name it KIND:PLACE[:SCENE], such as town-v0:val:3 or nuscenes:ROOT:scene-0061"
+        remedy = "name it KIND:PLACE[:SCENE], such as town-v1:val:3 or nuscenes:ROOT:scene-0061"
         kind, colon, rest = text.partition(":")
         if not colon or not kind or not rest:
             raise BadInput(f"{text!r} is no source", field="SOURCE", remedy=remedy)

@@ -49,7 +49,10 @@ class TownConfig:
         for name in ("lidar_hz", "camera_hz"):
             rate = getattr(self, name)
             if rate is not None and not self._fits(rate):
-                raise ValueError(f"{name} must be a multiple of key_hz and divide 1e9, got {rate}")
+                raise ValueError(
+                    f"{name} must be a multiple of key_hz and divide 1e9, got {rate} and "
+                    f"{self.key_hz}"
+                )
         if self.rays_per_pixel not in (1, 4, 9, 16):
             raise ValueError(f"rays_per_pixel must be 1, 4, 9 or 16, got {self.rays_per_pixel}")
         if not self.box_range_m > 0:
@@ -72,7 +75,7 @@ class TownConfig:
         rate = round(1 / mounted.lidar.turn_s)
         if abs(rate * mounted.lidar.turn_s - 1) > 1e-3 or not self._fits(rate):
             raise BadInput(
-                f"a turn of {mounted.lidar.turn_s} s does not fit {self.key_hz} key frames a second",
+                f"a turn of {mounted.lidar.turn_s} s does not fit {self.key_hz} key frames a s",
                 field=f"{mounted.name}.turn_s", remedy="choose lidar_hz in the config",
             )  # fmt: skip
         return rate

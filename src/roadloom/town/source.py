@@ -87,6 +87,11 @@ class TownReader(ClipReader):
     """One clip. A copy that travels to a worker holds the seed and the config alone."""
 
     def __init__(self, split: str, index: int, config: TownConfig) -> None:
+        if split not in PLACES or not isinstance(index, int) or not 0 <= index < PLACES[split]:
+            raise MissingInput(
+                f"there is no clip {index!r} of {split!r}", file="town-v1", field="index",
+                remedy=", ".join(f"{name}: 0 to {count - 1}" for name, count in PLACES.items()),
+            )  # fmt: skip
         self.split, self.index, self.config = split, index, config
         self._views: dict[tuple[str, int], View] = {}
         self._lock = Lock()  # of the views: images may be asked for by several threads
