@@ -33,7 +33,7 @@ def known(world: World, time_s: float) -> Bool[np.ndarray, " thing"]:
     return (span[:, 0] - HELD_S <= time_s) & (time_s <= span[:, 1] + HELD_S)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def spans(world: World) -> Float[np.ndarray, "thing 2"]:
     """First and last time [s] at which each thing is in sight; infinities if it never is."""
     times = np.arange(FIRST_S, LAST_S + 1e-9, EVERY_S)

@@ -47,7 +47,7 @@ class Light(NamedTuple):
     seed: int
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def light_of(look: Look) -> Light:
     sun = np.array(look.sun, np.float64)
     sun /= np.sqrt((sun**2).sum())

@@ -47,7 +47,7 @@ def build_thing(thing: Thing, detail: int) -> Mesh:
     return build_kind(thing.kind, size, thing.seed, detail, shape)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def build_kind(
     kind: str,
     size: tuple[float, float, float],

@@ -35,7 +35,7 @@ def build(kind: str, size: Size, seed: int, detail: int, shape: tuple[int, ...])
     return scaled(mesh, factor, want_low - low * factor)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _reach(kind: str, size: Size, seed: int, detail: int) -> tuple[float, float]:
     """How far it reaches to the rear and to the front in phase 0 [m]."""
     x = _raw(kind, size, seed, detail, 0).corners[..., 0]
