@@ -10,6 +10,7 @@ from tests.town.toy import toy_world
 from roadloom.sensors.presets import preset
 from roadloom.town.cast import kernels
 from roadloom.town.cast.caster import caster_of
+from roadloom.town.cast.embree import first_hits, scene_of
 from roadloom.town.rays import camera_rays
 from roadloom.town.tracks import FIRST_S, LAST_S, poses_at
 from roadloom.town.world import build_world
@@ -168,3 +169,11 @@ def test_no_rays(world):
     none = np.zeros((0, 3))
     assert len(caster_of(world).cast(none, none, 0.0).distance) == 0
     assert len(caster_of(world).blocked(none, none, 0.0)) == 0
+
+
+def test_thousands_of_scenes_live_side_by_side() -> None:
+    """With a device for each, Embree crashes at about a thousand."""
+    triangle = np.array([[[1.0, -1, -1], [1.0, 1, -1], [1.0, 0, 1]]])
+    scenes = [scene_of(triangle) for _ in range(3000)]
+    hit = first_hits(scenes[-1], np.zeros((1, 3)), np.array([[1.0, 0, 0]]), None)
+    assert hit["primID"][0] == 0

@@ -1,9 +1,12 @@
 """What the caster asks of Embree: BVHs, rays in batches, and the rays that one mover may meet."""
 
+import os
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore import EmbreeDevice
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float
 
@@ -52,11 +55,17 @@ class RayBatch(NamedTuple):
 
 def scene_of(corners: Float[np.ndarray, "triangle 3 3"]) -> EmbreeScene:
     """A committed BVH; Embree's robust mode, as rays leak through shared edges without."""
-    scene = EmbreeScene(robust=True)
+    scene = EmbreeScene(device=_device(os.getpid()), robust=True)
     TriangleMesh(scene, corners.astype(np.float32))
     nothing = np.zeros((0, 3), np.float32)
     scene.run(nothing, nothing)
     return scene
+
+
+@lru_cache(maxsize=1)
+def _device(process: int) -> EmbreeDevice:
+    """One for all scenes of a process: a thousand live devices, one a scene, crash Embree."""
+    return EmbreeDevice()
 
 
 def body_of(corners: Float[np.ndarray, "triangle 3 3"]) -> Body:
