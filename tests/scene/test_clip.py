@@ -99,6 +99,20 @@ def test_off_the_path_is_refused_at_once(clip: Clip) -> None:
             clip.at(time)
 
 
+@pytest.mark.parametrize("time", [2**70, -(2**70), 2**63, -(2**63), True, False])
+def test_what_is_no_moment_is_refused(clip: Clip, time: int) -> None:
+    with pytest.raises(BadInput) as caught:
+        clip.at(time)
+    assert caught.value.field == "time_ns" and caught.value.remedy
+
+
+@pytest.mark.parametrize("dt_s", [float("nan"), float("inf"), -float("inf"), 1e300, -1e10])
+def test_flow_over_no_span_is_refused(clip: Clip, dt_s: float) -> None:
+    with pytest.raises(BadInput) as caught:
+        clip[0].occupancy_flow(GRID, dt_s=dt_s)
+    assert caught.value.field == "dt_s" and caught.value.remedy
+
+
 def test_an_image_keeps_its_own_time_and_pose(clip: Clip) -> None:
     image = clip[1].image("CAM_FRONT")
     assert image.time_ns == clip.times_ns[1] + CAMERA_LATE_NS

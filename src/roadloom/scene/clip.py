@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
+from numbers import Real
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -21,7 +22,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from roadloom.errors import BadInput, NotRecorded
-from roadloom.geometry.interpolate import PoseTrack
+from roadloom.geometry.interpolate import LAST_NS, PoseTrack
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.scene.box_tracks import boxes_between
@@ -142,13 +143,7 @@ class Clip(Sequence):
         Raises:
             BadInput: the moment lies outside the recorded path.
         """
-        try:
-            time_ns = index(time_ns)
-        except TypeError as error:
-            raise BadInput(
-                f"{time_ns!r} is no whole number of nanoseconds", field="time_ns",
-                remedy="give an int: a float cannot hold nanoseconds of this century",
-            ) from error  # fmt: skip
+        time_ns = _whole_ns(time_ns)
         key = int(np.searchsorted(self.times_ns, time_ns))
         if key < len(self) and self.times_ns[key] == time_ns:
             return self[key]
@@ -176,6 +171,34 @@ class Clip(Sequence):
         from roadloom.scene.folder_writer import save_clip
 
         save_clip(self, Path(folder), partial=partial)
+
+
+def _whole_ns(time_ns: Any) -> int:
+    try:
+        whole = index(time_ns)
+    except TypeError:
+        whole = None
+    if whole is None or isinstance(time_ns, bool):
+        raise BadInput(
+            f"{time_ns!r} is no whole number of nanoseconds", field="time_ns",
+            remedy="give an int: a float cannot hold nanoseconds of this century",
+        )  # fmt: skip
+    if not -LAST_NS <= whole <= LAST_NS:
+        raise BadInput(
+            "lies outside the recorded path, and beyond what 64 bits hold", field="time_ns",
+            remedy="give nanoseconds between the first and the last time of clip.ego",
+        )  # fmt: skip
+    return whole
+
+
+def _span_ns(dt_s: Any) -> int:
+    real = isinstance(dt_s, Real) and not isinstance(dt_s, bool)
+    if not real or not abs(dt_s) < LAST_NS / NS_PER_S:  # neither is NaN
+        raise BadInput(
+            f"{dt_s!r} is no number of seconds of a drive", field="dt_s",
+            remedy="give a finite number that stays on the path clip.ego",
+        )  # fmt: skip
+    return round(float(dt_s) * NS_PER_S)
 
 
 def _image(reader: ClipReader, camera: str, records: Records, number: int) -> CameraImage:
@@ -326,11 +349,24 @@ class Frame:
         In the axes of this frame's ego frame, with the ego's own motion left out: 0 for what
         stands, NaN in free cells.
 
+        Args:
+            grid: in the ego frame.
+            dt_s: below 0 for where the matter was; that moment must lie on the path ``clip.ego``.
+
         Raises:
             NotRecorded: the source does not know it.
+            BadInput: ``dt_s`` is not finite, or leads off the path.
         """
-        later = self.time_ns + round(dt_s * NS_PER_S)
-        return self.clip.reader.occupancy_flow(self.time_ns, later, grid)
+        later = self.time_ns + _span_ns(dt_s)
+        try:
+            return self.clip.reader.occupancy_flow(self.time_ns, later, grid)
+        except BadInput as error:
+            if error.field != "time_ns":
+                raise
+            raise BadInput(
+                f"{dt_s} s from {self.time_ns} ns: {error.message}", file=error.file,
+                field="dt_s", remedy=error.remedy,
+            ) from error  # fmt: skip
 
     def layout(self, grid: VoxelGrid) -> "Layout":
         """UniScene's 18 bird's-eye-view channels on the floor of ``grid``.

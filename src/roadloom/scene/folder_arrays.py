@@ -132,6 +132,8 @@ def _check_label(found: Mapping[str, np.ndarray], path: Path) -> None:
 
 _EXTRA_DTYPES = {"depth": "<f4", "semantic": "|u1", "normal": "<f4", "instance": "<i4"}
 """Of every kind in ``EXTRA_IMAGES``."""
+UNIT_TOLERANCE = 1e-3
+"""By which the length of a normal may differ from 1."""
 
 
 def read_extra_image(path: Path, kind: str, camera: Camera) -> np.ndarray:
@@ -147,11 +149,8 @@ def read_extra_image(path: Path, kind: str, camera: Camera) -> np.ndarray:
         check_ids(image, file=path, field=kind)
     elif kind == "depth":
         _check_depth(image, path, behind=sees_behind(camera))
-    elif kind == "normal" and (np.abs(image) > 1 + 1e-3).any():
-        raise BadInput(
-            "holds normals longer than 1", file=path, field=kind,
-            remedy="write unit vectors, NaN where nothing is hit",
-        )  # fmt: skip
+    elif kind == "normal":
+        _check_normal(image, path)
     elif kind == "instance" and (image < -1).any():
         raise BadInput(
             "holds numbers below -1", file=path, field=kind, remedy="write -1 for no object"
@@ -169,6 +168,16 @@ def _check_depth(image: np.ndarray, path: Path, *, behind: bool) -> None:
         raise BadInput(
             "holds NaN, or a depth of 0 or below", file=path, field="depth",
             remedy="write inf where nothing is hit",
+        )  # fmt: skip
+
+
+def _check_normal(image: np.ndarray, path: Path) -> None:
+    nothing = np.isnan(image).all(axis=-1)
+    length = np.sqrt(np.square(image, dtype=np.float64).sum(axis=-1))
+    if not (nothing | (np.abs(length - 1) <= UNIT_TOLERANCE)).all():  # a NaN here and there fails
+        raise BadInput(
+            "holds normals of a length other than 1", file=path, field="normal",
+            remedy="write unit vectors, and three times NaN where nothing is hit",
         )  # fmt: skip
 
 

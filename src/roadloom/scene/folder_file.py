@@ -17,12 +17,13 @@ from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.read import RESTORE, read_json
 from roadloom.scene.classes import check_class_hash
 from roadloom.scene.folder_tables import LARGEST, check_files, check_rotation
-from roadloom.scene.reader import check_scene_name
+from roadloom.scene.reader import COMMANDS, check_scene_name
 
 SCHEMA = 1
 """Value of ``roadloom_clip``; grows when a clip could no longer be read as before."""
 CLIP_FILE, RIG_FILE, EGO_FILE, KEYS_FILE = "clip.json", "rig.yaml", "ego.csv", "keys.csv"
 
+DAY_NS = 86_400 * 10**9
 MOST_CELLS = 2**31
 """Of a grid: as many labels as one npz file may hold."""
 
@@ -88,9 +89,7 @@ def read_clip_file(folder: Path) -> ClipFile:
     except msgspec.ValidationError as error:
         raise BadInput(str(error), file=path, field=_field(str(error)), remedy=RESTORE) from error
     check_scene_name(found.scene_id, file=path)
-    begins = [begin for begin, _ in found.commands or ()]
-    if any(b <= a for a, b in zip(begins, begins[1:], strict=False)):
-        raise BadInput("times do not rise", file=path, field="commands", remedy="sort them by time")
+    _check_commands(found.commands or [], path)
     for name in ("licence", "source"):
         check_text(getattr(found, name) or "", path, name)
     if found.class_hash is not None:
@@ -98,6 +97,34 @@ def read_clip_file(folder: Path) -> ClipFile:
     if found.map is not None:
         check_files([found.map], path, "map")
     return found
+
+
+def _check_commands(commands: list[tuple[int, str]], path: Path) -> None:
+    begins = [begin for begin, _ in commands]
+    if any(b <= a for a, b in zip(begins, begins[1:], strict=False)):
+        raise BadInput("times do not rise", file=path, field="commands", remedy="sort them by time")
+    if begins and begins[0] < 0:
+        raise BadInput(
+            f"{begins[0]} ns is no time", file=path, field="commands",
+            remedy=f"write nanoseconds of the clock of {KEYS_FILE}",
+        )  # fmt: skip
+    for _, word in commands:
+        if word not in COMMANDS:
+            raise BadInput(
+                f"unknown command {ascii(word[:40])}", file=path, field="commands",
+                remedy=f"use one of {', '.join(COMMANDS)}",
+            )  # fmt: skip
+
+
+def check_command_times(commands: list[tuple[int, str]], keys: np.ndarray, path: Path) -> None:
+    """Refuse times of another clock: more than a day from the key frames [ns]."""
+    first, last = int(keys[0]) - DAY_NS, int(keys[-1]) + DAY_NS
+    for begin, _ in commands:
+        if not first <= begin <= last:
+            raise BadInput(
+                f"{begin} ns lies more than a day from the key frames", file=path,
+                field="commands", remedy=f"write nanoseconds of the clock of {KEYS_FILE}",
+            )  # fmt: skip
 
 
 def check_text(text: str, path: Path | None, field: str) -> None:

@@ -143,8 +143,8 @@ class ClipReader(ABC):
         raise NotRecorded("this recording has no map", field="map")
 
     def commands(self) -> tuple[tuple[int, str], ...]:
-        """What the driver is told, each with the time [ns] from which it holds, rising:
-        ``follow``, ``straight``, ``left`` or ``right``."""
+        """What the driver is told, each with the time [ns] from which it holds, rising; the
+        words are those of ``COMMANDS``."""
         raise NotRecorded("this recording has no commands", field="commands")
 
     def occupancy_grids(self) -> tuple[VoxelGrid, ...]:
@@ -156,7 +156,11 @@ class ClipReader(ABC):
         raise NotRecorded("this recording has no occupancy", field="occupancy")
 
     def occupancy_at(self, time_ns: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
-        """The same in the ego frame of any moment, from worlds that know it."""
+        """The same in the ego frame of any moment, from worlds that know it.
+
+        Here, in ``boxes_at``, ``occupancy_masks`` and ``occupancy_flow`` such a world refuses
+        moments off the path ``ego()``: BadInput with the field ``time_ns``.
+        """
         raise NotRecorded("occupancy is held for key frames only", field="occupancy")
 
     def occupancy_masks(
@@ -176,6 +180,9 @@ class ClipReader(ABC):
         """Depth, semantics and the like, for sources that know them: see ``EXTRA_IMAGES``."""
         raise NotRecorded(f"this recording has no {kind} images", field=f"{camera} {kind}")
 
+
+COMMANDS = ("follow", "straight", "left", "right")
+"""What a driver can be told."""
 
 EXTRA_IMAGES = {
     "depth": "float32 [height width], metres along the camera's z axis, inf where nothing is hit",

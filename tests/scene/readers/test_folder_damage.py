@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from tests.scene.rich_clip import rich_clip
+from tests.scene.rich_clip import START_NS, rich_clip
 
 from roadloom.errors import BadInput, MissingInput
+from roadloom.scene.folder_file import DAY_NS
 from roadloom.scene.registry import open_reader
 
 Damage = Callable[[Path], None]
@@ -326,6 +327,18 @@ def _clip_json() -> Iterator[tuple[str, str, Damage, str | None]]:
     for place, value in (("shape", [0, 1, 1]), ("cell_m", [0, 1, 1])):
         damage = in_json("grids", "grid0", place, value=value)
         yield f"{file} grid {place} {value}", file, damage, "grids.grid0"
+    for name, commands in {
+        "unknown word": [[START_NS, "fly"]],
+        "word of another case": [[START_NS, "Left"]],
+        "no word": [[START_NS, ""]],
+        "later word": [[START_NS, "follow"], [START_NS + 1, "\ud800"]],
+        "negative": [[-1, "follow"], [START_NS, "left"]],
+        "falling": [[START_NS, "follow"], [START_NS - 1, "left"]],
+        "two days early": [[START_NS - 2 * DAY_NS, "follow"]],
+        "two days late": [[START_NS, "follow"], [START_NS + 2 * DAY_NS, "left"]],
+        "beyond 64 bits": [[START_NS, "follow"], [2**70, "left"]],
+    }.items():
+        yield f"{file} commands {name}", file, in_json("commands", value=commands), "commands"
     damage = in_json("grids", "grid0", "shape", value=[1, 2])
     yield f"{file} grid shape short", file, damage, "grids[...].shape"
 
@@ -385,6 +398,17 @@ def _arrays() -> Iterator[tuple[str, str, Damage, str | None]]:
     yield "semantic unknown class", file, array("semantic", put(0, 254)), "semantic"
     yield "semantic class list", file, array("class_hash", lambda _: np.array("")), "class_hash"
     yield "semantic size", file, array("semantic", lambda a: a[:-1]), "semantic"
+    file = "cameras/CAM_FRONT/000001_normal.npz"
+    for name, change in {
+        "long": lambda a: a * np.float32(1.01),
+        "short": lambda a: a * np.float32(0.99),
+        "zero": np.zeros_like,
+        "too long within 1": np.ones_like,
+        "one short": put(-1, -0.7),
+        "one nan": put(-1, np.nan),
+        "infinite": put(-1, np.inf),
+    }.items():
+        yield f"normal {name}", file, array("normal", change), "normal"
     file = "occupancy/grid0/000000.npz"
     yield "occupancy labels missing", file, array("labels", gone), "labels"
     yield "occupancy labels pickled", file, array("labels", pickled), "labels"
@@ -502,6 +526,16 @@ def test_every_problem_is_found_in_one_go(saved: Path) -> None:
         (saved / name).write_bytes(b"x")
     cell("length", "0")(saved / "boxes/000000.csv")
     assert len(problems(saved)) == 4
+
+
+def test_normals_and_commands_that_are_sound_pass(saved: Path) -> None:
+    array("normal", lambda a: a * np.float32(1.0005))(saved / "cameras/CAM_FRONT/000001_normal.npz")
+    words = ("follow", "straight", "left", "right")
+    begins = (START_NS - DAY_NS, START_NS, START_NS + 1, START_NS + DAY_NS)
+    told = list(zip(begins, words, strict=True))
+    in_json("commands", value=told)(saved / "clip.json")
+    assert not problems(saved)
+    assert open_reader(f"folder:{saved}")[1].open_scene("rich-1").commands() == tuple(told)
 
 
 def test_a_place_without_clips(tmp_path: Path) -> None:

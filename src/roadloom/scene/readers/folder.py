@@ -28,6 +28,7 @@ from roadloom.scene.folder_file import (
     EGO_FILE,
     KEYS_FILE,
     RIG_FILE,
+    check_command_times,
     grids_in,
     pose_in,
     read_clip_file,
@@ -136,12 +137,14 @@ class FolderClip(ClipReader):
         self._map, self._commands = about.map, about.commands
         self._sensors = (*rig.camera_names, *rig.lidar_names)
         self.keys = self._read_keys()
+        key_times = read_times(self.keys, folder / KEYS_FILE)
+        check_command_times(about.commands or [], key_times, path)
         self.meta = ClipMeta(
             scene_id=about.scene_id,
             source=f"folder:{folder}" if about.source is None else about.source,
             licence=about.licence,
             rig=rig,
-            key_times_ns=read_times(self.keys, folder / KEYS_FILE),
+            key_times_ns=key_times,
             lidar=about.lidar,
             our_from_vehicle=pose_in(about.our_from_vehicle, path),
             attributes=about.attributes,
