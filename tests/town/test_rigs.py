@@ -158,6 +158,39 @@ def test_a_lidar_without_beams_is_refused_by_name() -> None:
     assert caught.value.field == "ROOF" and "beam table" in str(caught.value.remedy)
 
 
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("key_hz", (0, -1, 3, 7, None, "2", True, 2.0, float("nan"), 2**70)),
+        ("camera_hz", (0, -2, 3, 11, 14, None, "10", True, 10.0)),
+        ("lidar_hz", (0, -2, 3, 14, "20", True, 20.0)),
+        ("image_scale", (0, -1, 4.1, float("nan"), float("inf"), None, "1", True, 1j)),
+        ("duration_s", (0, -1, 20.1, float("nan"), None, "3", True)),
+        ("box_range_m", (0, -1, float("nan"), None, "80", True)),
+        ("rays_per_pixel", (0, 2, 25, 4.0, True, None, "4", [4])),
+        ("hidden_boxes", (1, None, "yes")),
+        ("frozen", (0, None, "no")),
+        ("lidar_physics", (None, 1, "none")),
+        ("rig", ("nuscenes", 1, preset)),
+    ],
+)
+def test_a_config_that_cannot_be_is_refused_by_field(field, values) -> None:
+    for value in values:
+        with pytest.raises(BadInput, match=field) as caught:
+            TownConfig(**{field: value})
+        assert caught.value.field == field and caught.value.remedy, value
+
+
+def test_rates_that_do_not_fit_each_other_are_both_named() -> None:
+    with pytest.raises(BadInput, match="camera_hz") as caught:
+        TownConfig(key_hz=4)
+    assert caught.value.field == "camera_hz" and "key_hz (4)" in str(caught.value)
+    with pytest.raises(BadInput, match="camera_hz") as caught:
+        TownConfig(key_hz=3)
+    assert caught.value.field == "key_hz"
+    assert TownConfig(key_hz=4, camera_hz=20, lidar_hz=np.int64(40), image_scale=1)
+
+
 EARLY = {"trigger_offset_ns": -1_000_000_001}
 LONG = {"trigger_offset_ns": 900_000_000, "row_time_ns": 1_000_000}
 

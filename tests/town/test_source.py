@@ -4,17 +4,19 @@ import hashlib
 import pickle
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 import roadloom
 from roadloom.errors import BadInput, MissingInput
-from roadloom.geometry.voxel_grid import CARLA_SC, OCC3D
+from roadloom.geometry.voxel_grid import CARLA_SC, OCC3D, VoxelGrid
 from roadloom.scene.clip import Clip
 from roadloom.town.config import TownConfig
-from roadloom.town.plan.draw import PLACES
+from roadloom.town.plan.draw import PLACES, draw_plan
 from roadloom.town.source import TownReader, TownSource
+from roadloom.town.world import build_world
 
 SMALL = TownConfig(image_scale=0.08, rays_per_pixel=1)
 
@@ -150,6 +152,49 @@ print(h.hexdigest())
     here.update(reader.image("CAM_FRONT", 15).tobytes())
     here.update(reader.world.plan.digest().encode())
     assert fresh == here.hexdigest()
+
+
+GRID = VoxelGrid(lower_m=(-4.0, -4.0, -1.0), cell_m=(0.8, 0.8, 0.8), shape=(10, 10, 4))
+
+
+@pytest.mark.parametrize("duration_s", [20.0, 3.0])
+def test_moments_off_the_path_are_refused(duration_s: float) -> None:
+    clip = Clip(TownReader("val", 11, TownConfig(image_scale=0.05, duration_s=duration_s)))
+    reader, (first, last) = clip.reader, clip.ego.time_ns[[0, -1]].tolist()
+    for off in (first - 1, last + 1, last + 10**12, 0, -(2**70), 2**70):
+        for ask in (
+            partial(reader.boxes_at, off),
+            partial(reader.occupancy_at, off, GRID),
+            partial(reader.occupancy_masks, off, GRID),
+            partial(reader.occupancy_flow, off, first, GRID),
+            partial(reader.occupancy_flow, first, off, GRID),
+        ):
+            with pytest.raises(BadInput, match="outside the path") as caught:
+                ask()
+            assert caught.value.field == "time_ns" and caught.value.remedy
+    for end in (first, last):
+        assert len(reader.boxes_at(end)) and (reader.occupancy_at(end, GRID).labels < 255).any()
+
+
+def test_flow_reaches_to_the_ends_of_the_path_and_no_farther() -> None:
+    clip = Clip(TownReader("val", 11, SMALL))
+    for frame in (clip[0], clip[39]):
+        spans = [(int(t) - frame.time_ns) / 1e9 for t in clip.ego.time_ns[[0, -1]]]
+        for dt_s in spans:
+            assert np.isfinite(frame.occupancy_flow(GRID, dt_s=dt_s)).any()
+        for dt_s in (spans[0] - 1e-3, spans[1] + 1e-3, 30.0, 1000.0, -100.0):
+            with pytest.raises(BadInput, match="outside the path") as caught:
+                frame.occupancy_flow(GRID, dt_s=dt_s)
+            assert caught.value.field == "dt_s" and caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "place", [("train", 844), ("train", 700), ("val", -1), ("best", 0), ("val", True)]
+)
+def test_a_world_that_is_no_clip_is_not_drawn(place) -> None:
+    for draw in (draw_plan, build_world):
+        with pytest.raises(MissingInput, match="no clip"):
+            draw(*place)
 
 
 def test_the_config_changes_what_is_seen_and_not_the_world() -> None:

@@ -1,6 +1,8 @@
 """What can be chosen about a town: the rig that drives through it, picture size, rates, physics."""
 
 from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
+from typing import NoReturn
 
 from roadloom.errors import BadInput
 from roadloom.sensors.presets import preset
@@ -42,27 +44,52 @@ class TownConfig:
     exact then."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.image_scale <= 4:
-            raise ValueError(f"image_scale must lie in (0, 4], got {self.image_scale}")
-        if not 0 < self.duration_s <= LONGEST_S:
-            raise ValueError(f"duration_s must lie in (0, {LONGEST_S:g}], got {self.duration_s}")
-        for name in ("lidar_hz", "camera_hz"):
-            rate = getattr(self, name)
-            if rate is not None and not self._fits(rate):
-                raise ValueError(
-                    f"{name} must be a multiple of key_hz and divide 1e9, got {rate} and "
-                    f"{self.key_hz}"
-                )
-        if self.rays_per_pixel not in (1, 4, 9, 16):
-            raise ValueError(f"rays_per_pixel must be 1, 4, 9 or 16, got {self.rays_per_pixel}")
-        if not self.box_range_m > 0:
-            raise ValueError(f"box_range_m must be positive, got {self.box_range_m}")
+        """Raises ``BadInput``: a value is of the wrong type, or out of range."""
+        self._check_number("image_scale", 4)
+        self._check_number("duration_s", LONGEST_S)
+        self._check_number("box_range_m", float("inf"))
+        self._check_rates()
+        if not _is_whole(self.rays_per_pixel) or self.rays_per_pixel not in (1, 4, 9, 16):
+            self._refuse("rays_per_pixel", "must be 1, 4, 9 or 16", "give one of these")
+        for name in ("hidden_boxes", "frozen"):
+            if not isinstance(getattr(self, name), bool):
+                self._refuse(name, "must be True or False", "give one of these")
+        if not isinstance(self.lidar_physics, LidarPhysics):
+            self._refuse("lidar_physics", "must be a LidarPhysics", "give LidarPhysics(...)")
+        if not isinstance(self.rig, Rig | None):
+            self._refuse("rig", "must be a Rig or None", 'give preset("nuscenes"), for one')
         if self.rig is not None:
             _check_rig(self.rig)
 
+    def _check_number(self, name: str, most: float) -> None:
+        value = getattr(self, name)
+        real = isinstance(value, Real) and not isinstance(value, bool)
+        if not real or not 0 < value <= most:
+            what = "be a positive number" if most == float("inf") else f"lie in (0, {most:g}]"
+            self._refuse(name, f"must {what}", "give a number within")
+
+    def _check_rates(self) -> None:
+        if not _is_whole(self.key_hz) or self.key_hz < 1 or NS_PER_S % self.key_hz:
+            self._refuse(
+                "key_hz", "must be an int of at least 1 that divides 1e9",
+                "give 1, 2, 5 or 10, and camera_hz and lidar_hz as multiples of it",
+            )  # fmt: skip
+        for name in ("lidar_hz", "camera_hz"):
+            rate = getattr(self, name)
+            if rate is None and name == "lidar_hz":
+                continue
+            if not _is_whole(rate) or not self._fits(rate):
+                self._refuse(
+                    name, f"must be a multiple of key_hz ({self.key_hz}) and divide 1e9",
+                    f"give an int that fits, such as {self.key_hz}, or change key_hz",
+                )  # fmt: skip
+
+    def _refuse(self, name: str, must: str, remedy: str) -> NoReturn:
+        raise BadInput(f"{name} {must}, got {getattr(self, name)!r}", field=name, remedy=remedy)
+
     def _fits(self, rate_hz: int) -> bool:
-        whole = self.key_hz >= 1 and rate_hz >= 1
-        return whole and rate_hz % self.key_hz == 0 and NS_PER_S % rate_hz == 0
+        """Whether a rate goes with the key frames and whole nanoseconds."""
+        return rate_hz >= 1 and rate_hz % self.key_hz == 0 and NS_PER_S % rate_hz == 0
 
     def lidar_rate_hz(self, mounted: MountedLidar) -> int:
         """Sweeps a second of one LiDAR.
@@ -100,6 +127,10 @@ class TownConfig:
             row_time_ns=row_time_ns,
             trigger_offset_ns=0 if self.frozen else mounted.trigger_offset_ns,
         )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _check_rig(rig: Rig) -> None:

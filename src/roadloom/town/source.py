@@ -24,7 +24,7 @@ from roadloom.scene.road_map import RoadMap
 from roadloom.scene.sweep import Sweep
 from roadloom.sensors.rig import Rig
 from roadloom.town.config import MARGIN_NS, NS_PER_S, TownConfig
-from roadloom.town.plan.draw import PLACES, dice_of, start_ns
+from roadloom.town.plan.draw import PLACES, check_place, dice_of, start_ns
 from roadloom.town.plan.look import draw_look
 from roadloom.town.plan.types import TICK_NS
 
@@ -87,11 +87,7 @@ class TownReader(ClipReader):
     """One clip. A copy that travels to a worker holds the seed and the config alone."""
 
     def __init__(self, split: str, index: int, config: TownConfig) -> None:
-        if split not in PLACES or not isinstance(index, int) or not 0 <= index < PLACES[split]:
-            raise MissingInput(
-                f"there is no clip {index!r} of {split!r}", file="town-v1", field="index",
-                remedy=", ".join(f"{name}: 0 to {count - 1}" for name, count in PLACES.items()),
-            )  # fmt: skip
+        check_place(split, index)
         self.split, self.index, self.config = split, index, config
         self._views: dict[tuple[str, int], View] = {}
         self._lock = Lock()  # of the views: images may be asked for by several threads
@@ -144,10 +140,23 @@ class TownReader(ClipReader):
         step = NS_PER_S // rate_hz
         return np.arange(0, round(self.config.duration_s * NS_PER_S), step, dtype=np.int64)
 
-    def ego(self) -> PoseTrack:
+    @property
+    def _path_ns(self) -> Int64[np.ndarray, " time"]:
+        """Times of the ego's path."""
         end = round(self.config.duration_s * NS_PER_S) + MARGIN_NS
         step = NS_PER_S // EGO_HZ
-        times = self._start_ns + np.arange(-MARGIN_NS, end + step, step, dtype=np.int64)
+        return self._start_ns + np.arange(-MARGIN_NS, end + step, step, dtype=np.int64)
+
+    def _check_moment(self, time_ns: int) -> None:
+        first, last = self._path_ns[[0, -1]].tolist()
+        if not first <= time_ns <= last:
+            raise BadInput(
+                f"{time_ns} ns lies outside the path of the ego", field="time_ns",
+                file=f"{self.meta.source}:{self.index}", remedy=f"stay within {first} and {last}",
+            )  # fmt: skip
+
+    def ego(self) -> PoseTrack:
+        times = self._path_ns
         return PoseTrack(time_ns=times, world_from_ego=self.world.world_from_ego(times))
 
     def records(self, sensor: str) -> Records:
@@ -199,6 +208,7 @@ class TownReader(ClipReader):
     def boxes_at(self, time_ns: int) -> Boxes:
         from roadloom.town.annotations import annotate
 
+        self._check_moment(time_ns)
         return annotate(
             self.world, time_ns, self.config.box_range_m, -1, (), (),
             hidden=self.config.hidden_boxes,
@@ -219,6 +229,7 @@ class TownReader(ClipReader):
     def occupancy_at(self, time_ns: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
         from roadloom.town.occupancy.labels import occupancy
 
+        self._check_moment(time_ns)
         return occupancy(self.world, time_ns, grid, solid=solid)
 
     def occupancy_masks(
@@ -227,6 +238,7 @@ class TownReader(ClipReader):
         from roadloom.town.cast.caster import caster_of
         from roadloom.town.occupancy.masks import visibility
 
+        self._check_moment(time_ns)
         return visibility(self.world, time_ns, self.rig, grid, caster_of(self.world))
 
     def occupancy_flow(
@@ -234,6 +246,8 @@ class TownReader(ClipReader):
     ) -> Float32[np.ndarray, "x y z 3"]:
         from roadloom.town.occupancy.flow import occupancy_flow
 
+        self._check_moment(time_ns)
+        self._check_moment(next_time_ns)
         return occupancy_flow(self.world, time_ns, next_time_ns, grid)
 
     def occupancy_grids(self) -> tuple[VoxelGrid, ...]:

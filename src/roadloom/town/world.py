@@ -295,7 +295,7 @@ def _cycle_m(actor: Actor) -> float:
     return STRIDE_M if KINDS[actor.kind].family == "person" else 0.0
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=2, typed=True)
 def build_world(split: str, index: int) -> World:
     """The world of one clip; the last two are kept."""
     from roadloom.town.plan.draw import draw_plan

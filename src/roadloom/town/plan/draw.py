@@ -1,5 +1,6 @@
 """One clip's whole description from a split and an index, without its predecessors."""
 
+from roadloom.errors import MissingInput
 from roadloom.town.dice import Dice
 from roadloom.town.plan.types import TownPlan
 
@@ -22,8 +23,27 @@ def dice_of(split: str, index: int, purpose: int) -> Dice:
     return Dice(WORLD_SEED, list(PLACES).index(split), index, purpose)
 
 
+def check_place(split: str, index: int) -> None:
+    """Refuse what is no clip of ``PLACES``.
+
+    Raises:
+        MissingInput: no such split, or no such index in it.
+    """
+    whole = isinstance(index, int) and not isinstance(index, bool)
+    if split not in PLACES or not whole or not 0 <= index < PLACES[split]:
+        raise MissingInput(
+            f"there is no clip {index!r} of {split!r}", file="town-v1", field="index",
+            remedy=", ".join(f"{name}: 0 to {count - 1}" for name, count in PLACES.items()),
+        )  # fmt: skip
+
+
 def draw_plan(split: str, index: int) -> TownPlan:
-    """Draw the town, then let everybody move."""
+    """Draw the town, then let everybody move.
+
+    Raises:
+        MissingInput: no such clip.
+    """
+    check_place(split, index)
     from roadloom.town.plan.look import draw_look
     from roadloom.town.plan.relief import draw_relief
     from roadloom.town.plan.roads import draw_roads
