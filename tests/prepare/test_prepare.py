@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 import zipfile
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,12 @@ from tests.scene.rich_clip import rich_clip
 
 import roadloom
 from roadloom.cli.main import main
-from roadloom.errors import BadInput, MissingInput, NotRecorded
+from roadloom.errors import BadInput, MissingInput, NotRecorded, RoadloomError
 from roadloom.geometry.voxel_grid import CARLA_SC, GRIDS, OCC3D
-from roadloom.prepare import Prepared, Request
+from roadloom.prepare import Prepared, Request, run
+from roadloom.prepare.request import claim, has_records, manifest_of
 from roadloom.prepare.run import prepare
-from roadloom.prepare.write import frame_times, resized
+from roadloom.prepare.write import frame_times, resized, write_clip
 from roadloom.scene.clip import Clip
 from roadloom.scene.registry import KINDS
 
@@ -247,6 +250,46 @@ def test_what_a_source_lacks_is_an_error_and_leaves_no_record(tmp_path: Path) ->
     assert not list((tmp_path / "out").rglob(".*")), "nothing temporary is left"
 
 
+def test_a_folder_without_a_whole_scene_is_free_for_another_request(tmp_path: Path) -> None:
+    request = Request(source=MADE, layouts=("carla_sc",), boxes=True)
+    with pytest.raises(NotRecorded, match="leave it out"):
+        prepare(request, tmp_path)
+    prepare(Request(source=MADE, layouts=("carla_sc",)), tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "clip", "layout-carla_sc", "manifest.json", "scenes",
+    ]  # fmt: skip
+    assert list(Prepared(tmp_path).problems()) == []
+    with pytest.raises(BadInput, match="the folder was begun with"):
+        prepare(request, tmp_path)
+
+
+def test_a_foreign_manifest_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"name": "another program"}')
+    with pytest.raises(BadInput, match="the folder was begun with"):
+        prepare(Request(source=MADE, boxes=True), tmp_path)
+    assert files_of(tmp_path) == {"manifest.json": b'{"name": "another program"}'}
+
+
+def test_no_record_is_written_into_a_folder_that_another_request_took(tmp_path: Path) -> None:
+    request, other = (Request(source=MADE, layouts=("carla_sc",), hz=hz) for hz in (1, 2))
+    claim(tmp_path, manifest_of(request, "Apache-2.0", ("0", "1")))
+    claim(tmp_path, manifest_of(other, "Apache-2.0", ("0", "1")))
+    with pytest.raises(BadInput, match="another request took the folder"):
+        write_clip(request, "0", tmp_path)
+    assert not has_records(tmp_path)
+
+
+def test_names_given_twice_count_once(folder_source: str, tmp_path: Path) -> None:
+    camera = roadloom.open(folder_source)[0].rig.camera_names[0]
+    twice, once = (
+        Request(source=folder_source, layouts=("occ3d",) * n, images=(8, 8), cameras=(camera,) * n)
+        for n in (2, 1)
+    )
+    assert twice == once
+    prepare(twice, tmp_path)
+    assert Prepared(tmp_path)[0].rig.camera_names == (camera,)
+
+
 # -- damage ----------------------------------------------------------------------------------------
 
 
@@ -339,7 +382,8 @@ def test_an_array_of_another_shape_is_refused(small: Path) -> None:
     "fields",
     [
         {}, {"occupancy": ("nuscenes",)}, {"layouts": ("",)}, {"images": (0, 10)},
-        {"boxes": True, "hz": 7}, {"boxes": True, "hz": 0}, {"boxes": True, "cameras": ("A",)},
+        {"boxes": True, "hz": 1_000_000}, {"boxes": True, "hz": 7}, {"boxes": True, "hz": 0},
+        {"boxes": True, "cameras": ("A",)},
     ],
 )  # fmt: skip
 def test_requests_that_make_no_sense(fields: dict) -> None:
@@ -411,6 +455,24 @@ def test_an_error_in_a_worker_is_the_error_of_the_run(many: str, tmp_path: Path)
     shutil.copytree(folder / "d", tmp_path / "all/d", dirs_exist_ok=True)
     assert prepare(request, tmp_path / "out", workers=2).written >= 1
     assert len(Prepared(tmp_path / "out")) == 7
+
+
+def test_a_killed_worker_is_a_typed_error(
+    many: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = run._ask
+
+    def ask_then_kill(pipe: Connection, worker: BaseProcess, scene: str | None) -> None:
+        ask(pipe, worker, scene)
+        worker.kill()
+
+    request = Request(source=many, boxes=True)
+    monkeypatch.setattr(run, "_ask", ask_then_kill)
+    with pytest.raises(RoadloomError, match="killed by signal 9.*fewer --workers"):
+        prepare(request, tmp_path, workers=2)
+    monkeypatch.setattr(run, "_ask", ask)
+    prepare(request, tmp_path)
+    assert len(Prepared(tmp_path)) == 7
 
 
 def read_frame(arguments: tuple[Prepared, int]) -> bytes:

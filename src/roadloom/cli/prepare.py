@@ -37,7 +37,7 @@ class Prepare(Command):
     sweeps: bool = False
     """LiDAR sweeps in each frame's ego frame."""
     hz: int | None = None
-    """Frames a second; key frames if left out. Recordings have no more than their key frames."""
+    """Frames a second, at most 100; key frames if left out, and recordings have no more."""
     workers: int = 1
     """Processes, best one a core."""
     shard: str = "0/1"

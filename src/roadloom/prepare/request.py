@@ -5,6 +5,7 @@ DIR/scenes/SCENE.json     written last of a scene: it is whole; sizes and checks
 DIR/KIND/SCENE.zip        the shards
 """
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,17 @@ SCHEMA = 1
 MANIFEST = "manifest.json"
 SCENES = "scenes"
 LARGEST_IMAGE = 16_384
+MOST_HZ = 100
+"""Made worlds move in steps of 10 ms."""
+ANEW = "prepare the source again, into a new folder"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """The same request gives the same bytes. Fields are checked when it is made."""
+    """The same request gives the same bytes. Fields are checked when it is made.
+
+    A name that is given twice counts once.
+    """
 
     source: str
     """KIND:PLACE[:SCENE]."""
@@ -39,10 +46,12 @@ class Request:
     """Of the images; none named: all."""
     sweeps: bool = False
     hz: int | None = None
-    """Frames a second; None: the key frames. Made worlds have any rate, recordings at most that
+    """Frames a second, at most ``MOST_HZ``; None: the key frames. Recordings have at most the rate
     of their key frames."""
 
     def __post_init__(self) -> None:
+        for field in ("occupancy", "layouts", "cameras"):
+            object.__setattr__(self, field, tuple(dict.fromkeys(getattr(self, field))))
         for field in ("occupancy", "layouts"):
             for name in getattr(self, field):
                 if name not in GRIDS:
@@ -61,6 +70,11 @@ class Request:
             )  # fmt: skip
         if self.cameras and self.images is None:
             raise BadInput("images are not asked for", field="--cameras", remedy="add --images")
+        if self.hz is not None and self.hz > MOST_HZ:
+            raise BadInput(
+                f"{self.hz} frames a second are more than {MOST_HZ}", field="--hz",
+                remedy=f"use at most {MOST_HZ}; nothing moves in finer steps",
+            )  # fmt: skip
         if self.hz is not None and (self.hz < 1 or 1_000_000_000 % self.hz):
             raise BadInput(
                 f"{self.hz} frames a second are no whole number of nanoseconds", field="--hz",
@@ -85,20 +99,27 @@ def manifest_of(request: Request, licence: str, scenes: tuple[str, ...]) -> dict
         for name in dict.fromkeys((*request.occupancy, *request.layouts))
         for g in (GRIDS[name],)
     }
-    asked = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(request).items()}
     return {
         "roadloom_prepared": SCHEMA,
         "roadloom": __version__,
         "class_hash": CLASS_HASH,
         "licence": licence,
-        "request": asked,
+        "request": _asked(request),
         "grids": grids,
         "scenes": list(scenes),
     }
 
 
+def _asked(request: Request) -> dict[str, Any]:
+    """A request as JSON values."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(request).items()}
+
+
 def claim(folder: Path, manifest: dict[str, Any]) -> None:
     """Make a folder one of this manifest, or find that it is.
+
+    A folder whose manifest is all that there is, as no scene has its record, is free for another
+    request: the one that began it could not be met, or was interrupted in its first scenes.
 
     Raises:
         BadInput: it belongs to another request, or holds other things.
@@ -114,6 +135,12 @@ def claim(folder: Path, manifest: dict[str, Any]) -> None:
         return
     found = read_json(path)
     found = found if isinstance(found, dict) else {}
+    if found == manifest:
+        return
+    if "roadloom_prepared" in found and not has_records(folder):
+        _remove_shards(folder, found)
+        write_json(path, manifest)
+        return
     for field, wanted in _flat(manifest).items():
         there = _flat(found).get(field)
         if there != wanted:
@@ -121,6 +148,37 @@ def claim(folder: Path, manifest: dict[str, Any]) -> None:
                 f"the folder was begun with {_short(there)}, now {_short(wanted)} is asked for",
                 file=path, field=field, remedy="use the same flags and version, or a new folder",
             )  # fmt: skip
+
+
+def check_claim(folder: Path, request: Request) -> None:
+    """Before a record is written: no other request has taken the folder meanwhile.
+
+    Raises:
+        BadInput: one has.
+    """
+    found = read_json(folder / MANIFEST)
+    if not isinstance(found, dict) or found.get("request") != _asked(request):
+        raise BadInput(
+            "another request took the folder meanwhile", file=folder / MANIFEST, field="request",
+            remedy="name another folder; one folder serves one request",
+        )  # fmt: skip
+
+
+def has_records(folder: Path) -> bool:
+    """Whether any scene is whole."""
+    return any(not path.name.startswith(".") for path in (folder / SCENES).glob("*.json"))
+
+
+def _remove_shards(folder: Path, manifest: dict[str, Any]) -> None:
+    """Take away shards without a record, and the folders of kinds that are empty then."""
+    scenes = manifest.get("scenes")
+    for kind in folder.iterdir():
+        if not is_dir(kind):
+            continue
+        for scene in scenes if isinstance(scenes, list) else []:
+            (kind / f"{scene}.zip").unlink(missing_ok=True)
+        with suppress(OSError):  # something else is in it
+            kind.rmdir()
 
 
 def _flat(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def prepare(
     Raises:
         BadInput: the folder holds something else, or the request does not fit the source.
         NotRecorded: the source does not hold what is asked for.
+        RoadloomError: a worker was killed.
     """
     part, parts = shard
     if not 0 <= part < parts:
@@ -93,7 +94,7 @@ def is_whole(folder: Path, scene: str, request: Request) -> bool:
             shard_path(folder, kind, scene).stat().st_size == files[kind]["bytes"]
             for kind in (CLIP, *request.kinds)
         )
-    except (BadInput, KeyError, TypeError, FileNotFoundError):
+    except (BadInput, KeyError, TypeError, OSError):
         return False  # it is made anew
 
 
@@ -114,13 +115,13 @@ def _each(request: Request, folder: Path, scenes: list[str], workers: int) -> It
                 worker.start()
                 theirs.close()
                 pipes[ours] = worker
-                ours.send(scene)
+                _ask(ours, worker, scene)
         while pipes:
             for pipe in wait(list(pipes)):
                 assert isinstance(pipe, Connection)
                 yield _answer(pipe, pipes[pipe])
                 following = next(waiting, None)
-                pipe.send(following)
+                _ask(pipe, pipes[pipe], following)
                 if following is None:
                     pipes.pop(pipe).join()
                     pipe.close()
@@ -134,16 +135,35 @@ def _each(request: Request, folder: Path, scenes: list[str], workers: int) -> It
             pipe.close()
 
 
+def _ask(pipe: Connection, worker: BaseProcess, scene: str | None) -> None:
+    """Give a worker its next scene, or None: it may go."""
+    try:
+        pipe.send(scene)
+    except OSError as error:
+        raise _ended(worker) from error
+
+
 def _answer(pipe: Connection, worker: BaseProcess) -> int:
     """What a worker sends: how many frames it wrote, or the error that stopped it."""
     try:
         answer = pipe.recv()
-    except EOFError as error:
-        worker.join()
-        raise RuntimeError(f"a worker ended early, with status {worker.exitcode}") from error
+    except (EOFError, OSError) as error:
+        raise _ended(worker) from error
     if isinstance(answer, Exception):
         raise answer
     return int(answer)
+
+
+def _ended(worker: BaseProcess) -> Exception:
+    """Why a worker is gone before its time; below zero the status is a signal's number."""
+    worker.join(PATIENCE_S)
+    status = worker.exitcode
+    if status is None or status >= 0:
+        return RuntimeError(f"a worker ended early, with status {status}")
+    return RoadloomError(
+        f"a worker was killed by signal {-status}, perhaps for want of memory", field="--workers",
+        remedy="use fewer --workers, then run the same command again",
+    )  # fmt: skip
 
 
 def _work(pipe: Connection, request: Request, folder: Path) -> None:

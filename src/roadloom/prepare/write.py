@@ -22,7 +22,7 @@ from roadloom.geometry.voxel_grid import GRIDS
 from roadloom.io.atomic import write_json
 from roadloom.io.image import encode_image
 from roadloom.prepare.archive import ArchiveWriter, write_archive
-from roadloom.prepare.request import SCENES, Request
+from roadloom.prepare.request import SCENES, Request, check_claim
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.folder_arrays import sweep_arrays
@@ -81,6 +81,7 @@ def write_clip(request: Request, scene: str, folder: Path) -> int:
 
     Raises:
         NotRecorded: no frame of the scene holds something that is asked for.
+        BadInput: the source is damaged, or another request took the folder.
     """
     made = is_made(request.source)
     clip = open_source(request.source).clip(scene)
@@ -117,6 +118,7 @@ def write_clip(request: Request, scene: str, folder: Path) -> int:
         "frames": len(times),
         "files": {kind: _file_facts(shard_path(folder, kind, scene)) for kind in files},
     }
+    check_claim(folder, request)
     write_json(record_path(folder, scene), record)
     return len(times)
 
