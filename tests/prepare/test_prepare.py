@@ -1,5 +1,6 @@
 """Shards for training: what comes back is what the clip holds; damage and mixing are refused."""
 
+import io
 import json
 import multiprocessing
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.scene.rich_clip import rich_clip
 
 import roadloom
@@ -23,6 +25,7 @@ from roadloom.cli.main import main
 from roadloom.errors import BadInput, MissingInput, NotRecorded, RoadloomError
 from roadloom.geometry.voxel_grid import CARLA_SC, GRIDS, OCC3D
 from roadloom.prepare import Prepared, Request, run
+from roadloom.prepare.archive import AGAIN
 from roadloom.prepare.request import claim, has_records, manifest_of
 from roadloom.prepare.run import prepare
 from roadloom.prepare.write import frame_times, resized, write_clip
@@ -347,7 +350,13 @@ def test_damage_is_one_typed_error_with_file_and_remedy(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("roadloom_prepared", 99), ("class_hash", "0" * 16), ("licence", 3), ("scenes", None)],
+    [
+        ("roadloom_prepared", 99),
+        ("class_hash", "0" * 16),
+        ("licence", 3),
+        ("scenes", None),
+        ("scenes", ["a", "a"]),
+    ],
 )
 def test_a_foreign_manifest_is_refused(small: Path, field: str, value: object) -> None:
     path = small / "manifest.json"
@@ -363,6 +372,131 @@ def test_a_record_or_folder_that_is_none(small: Path, tmp_path: Path) -> None:
     record.write_text("[]")
     with pytest.raises(BadInput, match="no record"):
         len(Prepared(small)[0])
+
+
+def npy(array: object) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array(array))
+    return buffer.getvalue()
+
+
+def put(path: Path, name: str, data: bytes) -> None:
+    """Replace one member; its checksum is right, so only the reader's own checks are left."""
+    with zipfile.ZipFile(path) as archive:
+        members = {n: archive.read(n) for n in archive.namelist()}
+    assert name in members
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in (members | {name: data}).items():
+            archive.writestr(member, content)
+
+
+def picture(size: tuple[int, int], kind: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size).save(buffer, kind)
+    return buffer.getvalue()
+
+
+CAMERA = "{camera}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "member", "data"),
+    [
+        ("clip", "translation.npy", npy(np.full((3, 3), np.nan))),
+        ("clip", "rotation.npy", npy(np.full((3, 3, 3), 0.5))),
+        ("clip", "rotation.npy", npy(-np.tile(np.eye(3), (3, 1, 1)))),
+        ("clip", "time_ns.npy", npy([-5, 0, 5])),
+        ("clip", "time_ns.npy", npy([5, 5, 6])),
+        ("clip", "time_ns.npy", b"\x93NUMPY\x01\x00\x04\x00(((("),
+        ("clip", "attributes.json", b"[1,2]"),
+        ("clip", "attributes.json", b'{"a": NaN}'),
+        ("clip", "attributes.json", b'{"a": 1e999}'),
+        ("images", f"{CAMERA}.translation.npy", npy(np.full((3, 3), np.nan))),
+        ("images", f"000000.{CAMERA}.jpg", picture((9000, 9000), "JPEG")),
+        ("images", f"000000.{CAMERA}.jpg", picture((24, 16), "GIF")),
+        ("images", f"000000.{CAMERA}.jpg", picture((24, 16), "PNG")),
+    ],
+)  # fmt: skip
+def test_values_that_no_clip_has_are_refused(
+    small: Path, kind: str, member: str, data: bytes
+) -> None:
+    clip = Prepared(small)[0]
+    assert len(clip) == 3
+    (path,) = (small / kind).glob("*.zip")
+    put(path, member.replace(CAMERA, clip.rig.camera_names[0]), data)
+    with pytest.raises(BadInput) as caught:
+        read_all(small)
+    assert caught.value.file == str(path) and caught.value.field and caught.value.remedy == AGAIN
+
+
+def test_points_that_are_not_finite_are_refused(small: Path) -> None:
+    (path,) = (small / "sweeps").glob("*.zip")
+    with zipfile.ZipFile(path) as archive:
+        name = next(n for n in archive.namelist() if n.endswith(".points.npy"))
+        points = np.load(io.BytesIO(archive.read(name)))
+    put(path, name, npy(np.full_like(points, np.nan)))
+    with pytest.raises(BadInput, match="points: holds NaN") as caught:
+        read_all(small)
+    assert caught.value.file == str(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("visibility", 999), ("num_lidar_points", 10**30), ("class_id", 1.7), ("class_id", -1),
+        ("translation", [1e999, 0, 0]), ("rotation", [[1, 0, 0]] * 3),
+    ],
+)  # fmt: skip
+def test_boxes_that_are_none(small: Path, column: str, value: object) -> None:
+    (path,) = (small / "boxes").glob("*.zip")
+    with zipfile.ZipFile(path) as archive:
+        found = {n: json.loads(archive.read(n)) for n in archive.namelist()}
+    name = next(n for n, boxes in found.items() if boxes["class_id"])
+    found[name][column][0] = value
+    put(path, name, json.dumps(found[name]).encode())
+    with pytest.raises(BadInput) as caught:
+        read_all(small)
+    assert caught.value.file == str(path) and caught.value.remedy == AGAIN
+
+
+def test_the_file_that_is_damaged_is_blamed(small: Path) -> None:
+    (path,) = (small / "clip").glob("*.zip")
+    path.write_bytes(b"cut off")
+    with pytest.raises(BadInput) as caught:
+        Prepared(small)[0].boxes(0)
+    assert caught.value.file == str(path) and str(caught.value).count("remedy: ") == 1
+    path.unlink()
+    with pytest.raises(MissingInput) as caught:
+        Prepared(small)[0].boxes(0)
+    assert caught.value.remedy == AGAIN
+
+
+@pytest.mark.parametrize("change", [{"frames": -1}, {"frames": True}, {"scene": "other"}])
+def test_a_record_that_was_edited(small: Path, change: dict) -> None:
+    (path,) = (small / "scenes").glob("*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(BadInput, match="no record of a scene") as caught:
+        len(Prepared(small)[0])
+    assert caught.value.file == str(path) and caught.value.remedy == AGAIN
+
+
+def test_a_frame_beyond_the_last_is_told_with_their_number(small: Path) -> None:
+    with pytest.raises(IndexError, match="no frame 99 of 3"):
+        Prepared(small)[0].layout(99)
+
+
+def test_an_altered_byte_is_found_and_mended(small: Path, folder_source: str) -> None:
+    request = everything(folder_source, roadloom.open(folder_source)[0])
+    (path,) = (small / "boxes").glob("*.zip")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert prepare(request, small).kept == 1
+    (problem,) = Prepared(small).problems()
+    assert problem.file == str(path)
+    path.unlink()
+    assert prepare(request, small).written == 1
+    assert list(Prepared(small).problems()) == []
 
 
 def test_an_array_of_another_shape_is_refused(small: Path) -> None:

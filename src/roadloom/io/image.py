@@ -17,7 +17,7 @@ from roadloom.io.read import read_bytes
 
 MAX_PIXELS = 400_000_000
 """A nuScenes map mask has up to 300 million; more is taken for a damaged header."""
-_DECODING = (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, struct.error)
+DECODING_ERRORS = (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, struct.error)
 """What Pillow raises on damaged bytes, by format and place."""
 
 
@@ -41,7 +41,7 @@ def read_image(
     image = _open(path)
     try:
         pixels = np.asarray(_upright_srgb(image, path))
-    except _DECODING as error:
+    except DECODING_ERRORS as error:
         raise _damaged(path, error) from error
     if size is not None and pixels.shape[1::-1] != tuple(size):
         raise BadInput(
@@ -58,7 +58,7 @@ def read_mask(path: str | Path) -> UInt8[np.ndarray, "height width"]:
     image = _open(path)
     try:
         return np.asarray(image if image.mode == "L" else image.convert("L"))
-    except _DECODING as error:
+    except DECODING_ERRORS as error:
         raise _damaged(path, error) from error
 
 
@@ -121,7 +121,7 @@ def _open(path: str | Path) -> Image.Image:
         image.load()
     except BadInput:
         raise
-    except _DECODING as error:
+    except DECODING_ERRORS as error:
         raise _damaged(path, error) from error
     return image
 

@@ -44,7 +44,8 @@ _ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError,
     MemoryError,
 )  # fmt: skip
-_HEADER_ERRORS = (ValueError, TypeError, tokenize.TokenError, RecursionError, MemoryError)
+HEADER_ERRORS = (ValueError, TypeError, tokenize.TokenError, RecursionError, MemoryError)
+"""What NumPy raises on the header of a damaged .npy."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def _header(
         cells = math.prod(max(length, 1) for length in shape)
         if len(shape) > _MOST_AXES or min(shape, default=0) < 0 or cells > _MOST_CELLS:
             raise ValueError(f"its shape is {str(shape)[:60]}")
-    except _HEADER_ERRORS as error:
+    except HEADER_ERRORS as error:
         raise BadInput(
             f"is no NumPy array: {error}", file=path, field=name, remedy=RESTORE
         ) from error

@@ -5,6 +5,7 @@ Every member carries a checksum, which is compared whenever the member is read.
 
 import io
 import json
+import math
 import struct
 import zipfile
 import zlib
@@ -18,6 +19,7 @@ from numpy.lib import format as npy
 
 from roadloom.errors import BadInput, NotRecorded
 from roadloom.io.atomic import atomic_file
+from roadloom.io.npz import HEADER_ERRORS
 from roadloom.io.read import regular_file
 
 DATE = (1980, 1, 1, 0, 0, 0)
@@ -65,6 +67,17 @@ def write_archive(path: Path) -> Iterator[ArchiveWriter]:
         yield ArchiveWriter(archive)
 
 
+@contextmanager
+def remedied(remedy: str) -> Iterator[None]:
+    """What is wrong with a file that we wrote ourselves is mended by writing it again."""
+    try:
+        yield
+    except BadInput as error:
+        raise type(error)(
+            error.message, file=error.file, field=error.field, remedy=remedy
+        ) from error
+
+
 def read_member(path: Path, name: str) -> bytes:
     """One member, its checksum compared.
 
@@ -73,7 +86,8 @@ def read_member(path: Path, name: str) -> bytes:
         NotRecorded: no such member.
         BadInput: the file or the member is damaged.
     """
-    regular_file(path)
+    with remedied(AGAIN):
+        regular_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             try:
@@ -103,7 +117,7 @@ def read_array(path: Path, name: str, dtype: str, shape: Sequence[int | None]) -
     data = read_member(path, f"{name}.npy")
     try:
         array: np.ndarray = npy.read_array(io.BytesIO(data), allow_pickle=False)
-    except _ERRORS as error:
+    except (*_ERRORS, *HEADER_ERRORS, OverflowError) as error:
         raise BadInput(
             f"is no NumPy array: {error}", file=path, field=name, remedy=AGAIN
         ) from error
@@ -122,7 +136,13 @@ def read_array(path: Path, name: str, dtype: str, shape: Sequence[int | None]) -
 def read_json_member(path: Path, name: str) -> Any:
     """The value of a member ``NAME.json``."""
     data = read_member(path, f"{name}.json")
+
+    def finite(text: str) -> float:
+        if not math.isfinite(number := float(text)):
+            raise ValueError(f"{text[:40]} is no finite number")
+        return number
+
     try:
-        return json.loads(data)
+        return json.loads(data, parse_float=finite, parse_constant=finite)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"is not JSON: {error}", file=path, field=name, remedy=AGAIN) from error

@@ -14,13 +14,14 @@ from typing import Any, overload
 
 import numpy as np
 from jaxtyping import Int64, UInt8
-from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
+from roadloom.io.image import DECODING_ERRORS
 from roadloom.io.read import is_file, read_json
-from roadloom.prepare.archive import AGAIN, read_array, read_json_member, read_member
+from roadloom.prepare.archive import AGAIN, read_array, read_json_member, read_member, remedied
 from roadloom.prepare.request import MANIFEST, grid_of, read_manifest
 from roadloom.prepare.write import CLIP, record_path, shard_path
 from roadloom.scene.boxes import Boxes
@@ -41,6 +42,12 @@ _COLUMNS: dict[str, tuple[str, tuple[int | None, ...]]] = {
     "returned": ("|b1", (None,)),
     "label": ("|u1", (None,)),
 }
+
+
+MOST_FRAMES = 1_000_000
+"""Of a clip: members are numbered by six digits."""
+ROTATION_OFF = 1e-4
+"""Largest error of a row's length or of an angle between rows."""
 
 
 class Prepared(Sequence):  # bare, so that a checker of types at run time opens no clip
@@ -132,10 +139,13 @@ class PreparedClip:
     def record(self) -> dict[str, Any]:
         """Number of frames, sizes and checksums."""
         path = record_path(self.folder, self.scene_id)
-        found = read_json(path)
+        with remedied(AGAIN):
+            found = read_json(path)
         sound = (
             isinstance(found, dict)
-            and isinstance(found.get("frames"), int)
+            and found.get("scene") == self.scene_id
+            and type(found.get("frames")) is int
+            and 0 <= found["frames"] < MOST_FRAMES
             and isinstance(found.get("files"), dict)
             and all(
                 isinstance(facts, dict) and isinstance(facts.get("sha256"), str)
@@ -148,7 +158,12 @@ class PreparedClip:
 
     @cached_property
     def times_ns(self) -> Int64[np.ndarray, " frame"]:
-        return self._array(CLIP, "time_ns", "<i8", (len(self),))
+        times = self._array(CLIP, "time_ns", "<i8", (len(self),))
+        if (times < 0).any() or (np.diff(times) <= 0).any():
+            raise BadInput(
+                "do not rise from 0 or later", file=self._path(CLIP), field="time_ns", remedy=AGAIN
+            )
+        return times
 
     @cached_property
     def keys(self) -> Int64[np.ndarray, " frame"]:
@@ -158,10 +173,7 @@ class PreparedClip:
     @cached_property
     def world_from_ego(self) -> Pose:
         """Poses [frame]."""
-        return Pose(
-            self._array(CLIP, "rotation", "<f8", (len(self), 3, 3)),
-            self._array(CLIP, "translation", "<f8", (len(self), 3)),
-        )
+        return self._poses(CLIP, "", len(self))
 
     @cached_property
     def rig(self) -> Rig:
@@ -176,7 +188,10 @@ class PreparedClip:
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
-        return dict(read_json_member(self._path(CLIP), "attributes"))
+        found = read_json_member(self._path(CLIP), "attributes")
+        if not isinstance(found, dict):
+            raise BadInput("is no object", file=self._path(CLIP), field="attributes", remedy=AGAIN)
+        return found
 
     def occupancy(self, frame: int, grid: str | None = None) -> Occupancy:
         """Args: grid: its name; may be left out where there is one only."""
@@ -197,34 +212,34 @@ class PreparedClip:
     def boxes(self, frame: int) -> Boxes:
         number = self._number(frame)
         path = self._path("boxes")
+        time_ns = int(self.times_ns[frame])
         found = read_json_member(path, number)
         try:
-            return boxes_in(found, int(self.times_ns[frame]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return boxes_in(found, time_ns)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadInput(
                 f"are no boxes: {error}", file=path, field=number, remedy=AGAIN
             ) from error
 
     def image(self, frame: int, camera: str) -> CameraImage:
         """The camera's image of a frame, with its own time and pose; pixels are read when asked."""
-        mount, index = self.rig.camera(camera), range(len(self))[frame]
+        mount, index = self.rig.camera(camera), self._index(frame)
         stamp = int(self._array("images", f"{camera}.time_ns", "<i8", (len(self),))[index])
         if stamp < 0:
             raise NotRecorded("there is none for this frame", field=f"{camera} {index}")
-        rotation = self._array("images", f"{camera}.rotation", "<f8", (len(self), 3, 3))
-        translation = self._array("images", f"{camera}.translation", "<f8", (len(self), 3))
+        poses = self._poses("images", f"{camera}.", len(self))
         name = f"{self._number(frame)}.{camera}.jpg"
         size = (mount.camera.width, mount.camera.height)
         return CameraImage(
             mount=mount,
             time_ns=stamp,
-            world_from_ego=Pose(rotation[index], translation[index]),
+            world_from_ego=poses[index],
             read=bind(_pixels, self._path("images"), name, size),
         )
 
     def sweep(self, frame: int, lidar: str | None = None) -> Sweep:
         """The sweep of a frame in its ego frame; of the first LiDAR unless one is named."""
-        index, path = range(len(self))[frame], self._path("sweeps")
+        index, path = self._index(frame), self._path("sweeps")
         if lidar is None and not self.rig.lidars:
             raise NotRecorded("the rig has no LiDAR", file=path, field="sweeps")
         name = f"{self._number(frame)}.{lidar or self.rig.lidar_names[0]}"
@@ -236,10 +251,9 @@ class PreparedClip:
                 if column != "label":
                     raise
         names = self._array("sweeps", f"{name}.origin_name", "U", (None,))
-        rotation = self._array("sweeps", f"{name}.origin_rotation", "<f8", (len(names), 3, 3))
-        translation = self._array("sweeps", f"{name}.origin_translation", "<f8", (len(names), 3))
+        poses = self._poses("sweeps", f"{name}.origin_", len(names))
         try:
-            return Sweep(
+            sweep = Sweep(
                 time_ns=int(self.times_ns[index]),
                 world_from_ego=self.world_from_ego[index],
                 motion_compensated=bool(
@@ -247,7 +261,7 @@ class PreparedClip:
                 ),
                 origins=tuple(
                     LidarOrigin(name=str(n), ego_from_lidar=Pose(r, t))
-                    for n, r, t in zip(names, rotation, translation, strict=True)
+                    for n, r, t in zip(names, poses.rotation, poses.translation, strict=True)
                 ),
                 **columns,
             )
@@ -255,9 +269,19 @@ class PreparedClip:
             if isinstance(error, BadInput):
                 raise
             raise BadInput(f"is no sweep: {error}", file=path, field=name, remedy=AGAIN) from error
+        if not np.isfinite(sweep.points[sweep.returned]).all():
+            raise BadInput("holds NaN or infinity", file=path, field=f"{name}.points", remedy=AGAIN)
+        return sweep
+
+    def _index(self, frame: int) -> int:
+        """From 0; below zero counts from the end."""
+        try:
+            return range(len(self))[frame]
+        except IndexError as error:
+            raise IndexError(f"{self.scene_id}: no frame {frame} of {len(self)}") from error
 
     def _number(self, frame: int) -> str:
-        return f"{range(len(self))[frame]:06d}"
+        return f"{self._index(frame):06d}"
 
     def _path(self, kind: str) -> Path:
         if kind not in self.record["files"]:
@@ -269,6 +293,20 @@ class PreparedClip:
 
     def _array(self, kind: str, name: str, dtype: str, shape: tuple[int | None, ...]) -> np.ndarray:
         return read_array(self._path(kind), name, dtype, shape)
+
+    def _poses(self, kind: str, prefix: str, count: int) -> Pose:
+        """Poses [count] of the members ``PREFIXrotation`` and ``PREFIXtranslation``."""
+        poses = Pose(
+            self._array(kind, f"{prefix}rotation", "<f8", (count, 3, 3)),
+            self._array(kind, f"{prefix}translation", "<f8", (count, 3)),
+        )
+        try:
+            check_poses(poses)
+        except ValueError as error:
+            raise BadInput(
+                str(error), file=self._path(kind), field=f"{prefix}rotation", remedy=AGAIN
+            ) from error
+        return poses
 
     def _grid(self, what: str, grid: str | None) -> tuple[str, VoxelGrid]:
         kinds = [k for k in self.record["files"] if k.startswith(f"{what}-")]
@@ -285,33 +323,55 @@ class PreparedClip:
 def _pixels(path: Path, name: str, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
     data = read_member(path, name)
     try:
-        pixels = np.asarray(Image.open(BytesIO(data)).convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BadInput(f"is no image: {error}", file=path, field=name, remedy=AGAIN) from error
-    if pixels.shape[1::-1] != size:
-        raise BadInput(
-            f"is {pixels.shape[1]}x{pixels.shape[0]}, not {size[0]}x{size[1]}",
-            file=path, field=name, remedy=AGAIN,
-        )  # fmt: skip
-    return pixels
+        image = JpegImageFile(BytesIO(data))  # no other format; its pixels are not read yet
+        if image.size != size:
+            raise ValueError(f"{image.width}x{image.height}, not {size[0]}x{size[1]}")
+        return np.asarray(image.convert("RGB"))
+    except DECODING_ERRORS as error:
+        raise BadInput(f"is no such JPEG: {error}", file=path, field=name, remedy=AGAIN) from error
+
+
+def check_poses(poses: Pose) -> None:
+    """Refuse what is not finite or no rotation.
+
+    Raises:
+        ValueError: which of the two it is.
+    """
+    if not (np.isfinite(poses.rotation).all() and np.isfinite(poses.translation).all()):
+        raise ValueError("a pose is not finite")
+    off = np.abs(poses.rotation @ np.swapaxes(poses.rotation, -1, -2) - np.eye(3))
+    if (off > ROTATION_OFF).any() or (np.linalg.det(poses.rotation) < 0).any():
+        raise ValueError("a rotation is not orthonormal and right-handed")
+
+
+def _whole(values: Any, dtype: str) -> np.ndarray:
+    """Whole numbers that this dtype holds."""
+    array, limits = np.array(values), np.iinfo(dtype)
+    if array.size and array.dtype.kind != "i":
+        raise ValueError(f"not all are whole numbers of {dtype}")
+    if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
+        raise ValueError(f"{array.min()} to {array.max()} do not fit {dtype}")
+    return array.astype(dtype)
 
 
 def boxes_in(found: dict[str, Any], time_ns: int) -> Boxes:
     """The reverse of ``write.boxes_out``."""
     velocity = [[np.nan if v is None else v for v in row] for row in found["velocity"]]
+    poses = Pose(
+        np.array(found["rotation"], np.float64).reshape(-1, 3, 3),
+        np.array(found["translation"], np.float64).reshape(-1, 3),
+    )
+    check_poses(poses)
     return Boxes.make(
         time_ns,
-        np.array(found["class_id"], np.int64),
-        Pose(
-            np.array(found["rotation"], np.float64).reshape(-1, 3, 3),
-            np.array(found["translation"], np.float64).reshape(-1, 3),
-        ),
+        _whole(found["class_id"], "int64"),
+        poses,
         np.array(found["size"], np.float64).reshape(-1, 3),
         track_id=np.array(found["track_id"], np.str_),
         velocity=np.array(velocity, np.float64).reshape(-1, 3),
         attribute=np.array(found["attribute"], np.str_),
-        visibility=np.array(found["visibility"], np.uint8),
-        num_lidar_points=np.array(found["num_lidar_points"], np.int32),
-        num_radar_points=np.array(found["num_radar_points"], np.int32),
+        visibility=_whole(found["visibility"], "uint8"),
+        num_lidar_points=_whole(found["num_lidar_points"], "int32"),
+        num_radar_points=_whole(found["num_radar_points"], "int32"),
         token=np.array(found["token"], np.str_),
     )

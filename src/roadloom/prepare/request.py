@@ -15,6 +15,7 @@ from roadloom.errors import BadInput, MissingInput
 from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid
 from roadloom.io.atomic import write_json
 from roadloom.io.read import exists, is_dir, read_json
+from roadloom.prepare.archive import remedied
 from roadloom.scene.classes import CLASS_HASH, check_class_hash
 
 SCHEMA = 1
@@ -205,7 +206,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             "no such file: this is no prepared folder", file=path,
             remedy="name the folder that `roadloom prepare --out` wrote",
         )  # fmt: skip
-    found = read_json(path)
+    with remedied(ANEW):
+        found = read_json(path)
     version = found.get("roadloom_prepared") if isinstance(found, dict) else None
     if version != SCHEMA or isinstance(version, bool):
         raise BadInput(
@@ -217,8 +219,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if not isinstance(found.get(field), kind):
             raise BadInput(
                 f"is no {kind.__name__}", file=path, field=field,
-                remedy="prepare the source again, into a new folder",
+                remedy=ANEW,
             )  # fmt: skip
+    scenes = found["scenes"]
+    if not all(isinstance(s, str) and s for s in scenes) or len(set(scenes)) != len(scenes):
+        raise BadInput("are no names, each once", file=path, field="scenes", remedy=ANEW)
     return found
 
 
@@ -238,5 +243,5 @@ def grid_of(manifest: dict[str, Any], name: str, file: Path) -> VoxelGrid:
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(
             f"no grid {name!r}: {error}", file=file, field="grids",
-            remedy="prepare the source again, into a new folder",
+            remedy=ANEW,
         ) from error  # fmt: skip
