@@ -85,7 +85,7 @@ class TownConfig:
                 )  # fmt: skip
 
     def _refuse(self, name: str, must: str, remedy: str) -> NoReturn:
-        raise BadInput(f"{name} {must}, got {getattr(self, name)!r}", field=name, remedy=remedy)
+        raise BadInput(f"{must}, got {getattr(self, name)!r}", field=name, remedy=remedy)
 
     def _fits(self, rate_hz: int) -> bool:
         """Whether a rate goes with the key frames and whole nanoseconds."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from roadloom.town.world import World
 
 LICENCE = "Apache-2.0"
+WORLDS_HELD = 2
+"""Readers that may hold images at a time."""
 EGO_HZ = 100
 """The ego's path is linear between 10 ms; see ``tracks.py``."""
 
@@ -152,7 +155,7 @@ class TownReader(ClipReader):
         if not first <= time_ns <= last:
             raise BadInput(
                 f"{time_ns} ns lies outside the path of the ego", field="time_ns",
-                file=f"{self.meta.source}:{self.index}", remedy=f"stay within {first} and {last}",
+                file=f"{self.meta.source}:{self.index}", remedy=f"stay between {first} and {last}",
             )  # fmt: skip
 
     def ego(self) -> PoseTrack:
@@ -261,6 +264,7 @@ class TownReader(ClipReader):
         """Rays and hits of one image, kept for the last few: pictures, depth and boxes share it."""
         from roadloom.town.camera.view import View
 
+        _keep_to_the_last(self)
         name = (camera, index)
         time_ns = int(self.records(camera).time_ns[index])
         with self._lock:
@@ -268,6 +272,21 @@ class TownReader(ClipReader):
                 _forget(self._views, len(self.rig.cameras))
                 self._views[name] = View.of(self.world, self.rig.camera(camera), time_ns)
             return self._views[name]
+
+
+_SEEN: list["ref[TownReader]"] = []
+"""Readers that may hold images, the latest last."""
+
+
+def _keep_to_the_last(reader: TownReader) -> None:
+    """Let a reader that others have overtaken drop its images: each of them holds its world."""
+    if _SEEN and _SEEN[-1]() is reader:
+        return
+    _SEEN[:] = [r for r in _SEEN if r() is not reader and r() is not None] + [ref(reader)]
+    while len(_SEEN) > WORLDS_HELD:
+        overtaken = _SEEN.pop(0)()
+        if overtaken is not None:
+            overtaken._views.clear()
 
 
 def _forget(kept: dict[tuple[str, int], Any], most: int) -> None:
