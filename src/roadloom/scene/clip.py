@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
-from numbers import Real
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -22,13 +20,14 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from roadloom.errors import BadInput, NotRecorded
-from roadloom.geometry.interpolate import LAST_NS, PoseTrack
+from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.scene.box_tracks import boxes_between
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.image import CameraImage
 from roadloom.scene.labels import LabelFolder
+from roadloom.scene.moments import span_ns, whole_ns
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.reader import EXTRA_IMAGES, ClipReader, Records
 from roadloom.scene.road_map import RoadMap
@@ -143,7 +142,7 @@ class Clip(Sequence):
         Raises:
             BadInput: the moment lies outside the recorded path.
         """
-        time_ns = _whole_ns(time_ns)
+        time_ns = whole_ns(time_ns)
         key = int(np.searchsorted(self.times_ns, time_ns))
         if key < len(self) and self.times_ns[key] == time_ns:
             return self[key]
@@ -171,34 +170,6 @@ class Clip(Sequence):
         from roadloom.scene.folder_writer import save_clip
 
         save_clip(self, Path(folder), partial=partial)
-
-
-def _whole_ns(time_ns: Any) -> int:
-    try:
-        whole = index(time_ns)
-    except TypeError:
-        whole = None
-    if whole is None or isinstance(time_ns, bool):
-        raise BadInput(
-            f"{time_ns!r} is no whole number of nanoseconds", field="time_ns",
-            remedy="give an int: a float cannot hold nanoseconds of this century",
-        )  # fmt: skip
-    if not -LAST_NS <= whole <= LAST_NS:
-        raise BadInput(
-            "lies outside the recorded path, and beyond what 64 bits hold", field="time_ns",
-            remedy="give nanoseconds between the first and the last time of clip.ego",
-        )  # fmt: skip
-    return whole
-
-
-def _span_ns(dt_s: Any) -> int:
-    real = isinstance(dt_s, Real) and not isinstance(dt_s, bool)
-    if not real or not abs(dt_s) < LAST_NS / NS_PER_S:  # neither is NaN
-        raise BadInput(
-            f"{dt_s!r} is no number of seconds of a drive", field="dt_s",
-            remedy="give a finite number that stays on the path clip.ego",
-        )  # fmt: skip
-    return round(float(dt_s) * NS_PER_S)
 
 
 def _image(reader: ClipReader, camera: str, records: Records, number: int) -> CameraImage:
@@ -357,7 +328,7 @@ class Frame:
             NotRecorded: the source does not know it.
             BadInput: ``dt_s`` is not finite, or leads off the path.
         """
-        later = self.time_ns + _span_ns(dt_s)
+        later = self.time_ns + span_ns(dt_s)
         try:
             return self.clip.reader.occupancy_flow(self.time_ns, later, grid)
         except BadInput as error:
