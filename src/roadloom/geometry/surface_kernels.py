@@ -150,7 +150,7 @@ def _load(triangles, triangle, polygon, lower, size, shape):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _deposit(head, kind, area, following, used, cell, class_id, patch):
+def deposit(head, kind, area, following, used, cell, class_id, patch):
     """Add to the sum of one class in one cell; returns the number of sums."""
     if patch == 0.0:
         return used
@@ -186,7 +186,7 @@ def add_areas(triangles, class_id, lower, size, shape):
         if used == kind.size:
             kind, area, following = _grown(kind), _grown(area), _grown(following)
         if home >= 0:
-            used = _deposit(
+            used = deposit(
                 head, kind, area, following, used, home, class_id[triangle], _area(whole, 3)
             )
             continue
@@ -203,7 +203,7 @@ def add_areas(triangles, class_id, lower, size, shape):
                     if used == kind.size:
                         kind, area, following = _grown(kind), _grown(area), _grown(following)
                     cell = (i * ny + j) * nz + k
-                    used = _deposit(
+                    used = deposit(
                         head, kind, area, following, used, cell, class_id[triangle], patch
                     )
     return head, kind, area, following, used

@@ -7,6 +7,7 @@ lies past the polynomial's turning point is refused.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +35,7 @@ FARTHEST = 1e4
 
 
 @dataclass(frozen=True, kw_only=True)
-class AngleLens(ImagePlane):
+class AngleLens(ImagePlane, ABC):
     """Base of both. Focal lengths in pixels per radian, principal point in pixels."""
 
     max_angle_rad: float = math.pi
@@ -117,8 +118,8 @@ class AngleLens(ImagePlane):
         return self.unproject(self.pixel_centers())
 
     @property
-    def _curve(self) -> LensCurve:
-        raise NotImplementedError
+    @abstractmethod
+    def _curve(self) -> LensCurve: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from roadloom.geometry.ray_kernels import locate, plane
-from roadloom.geometry.surface_kernels import MAX_VERTICES, _area, _open, _slice
+from roadloom.geometry.surface_kernels import MAX_VERTICES, _area, _open, _slice, deposit
 
 OUTSIDE, SEVERAL = -2, -1
 
@@ -50,23 +50,6 @@ def _most_cells(polygon, lower, size, shape):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _deposit(head, matter, area, following, used, cell, kind, patch):
-    """Add to the sum of one matter in one cell; returns the number of sums."""
-    if patch == 0.0:
-        return used
-    row = head[cell]
-    while row >= 0:
-        if matter[row] == kind:
-            area[row] += patch
-            return used
-        row = following[row]
-    matter[used], area[used], following[used] = kind, patch, head[cell]
-    head[cell] = used
-    return used + 1
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
 def _cut(whole, slab, bar, piece, lower, size, shape, head, matter, area, following, used, kind, w):
     """Slice a triangle along x, y and z and deposit what lies in each cell."""
     nx, ny, nz = shape
@@ -81,7 +64,7 @@ def _cut(whole, slab, bar, piece, lower, size, shape, head, matter, area, follow
                 p, b = _slice(bar, b, 2, k, k_last, lower[2], size[2], nz, piece)
                 cell = (i * ny + j) * nz + k
                 patch = w * _area(piece, p)
-                used = _deposit(head, matter, area, following, used, cell, kind, patch)
+                used = deposit(head, matter, area, following, used, cell, kind, patch)
     return used
 
 
@@ -135,7 +118,7 @@ def sum_areas(corners, kinds, weights, begin, end, rotation, translation, body, 
             matter, area, following = _room(matter, area, following, used, most)
             if home >= 0:
                 patch = weights[t] * _area(whole, 3)
-                used = _deposit(head, matter, area, following, used, home, kind, patch)
+                used = deposit(head, matter, area, following, used, home, kind, patch)
             else:
                 used = _cut(
                     whole, slab, bar, piece, lower, size, shape,
