@@ -9,8 +9,11 @@ import only those above it in this list:
     4 scene     what was recorded, whatever the data set: clips, frames, classes, readers
     5 town      the built-in procedural world
     6 prepare   clips turned into shards for training, and read back
-    7 viewer    pages and pictures of a clip
-    8 cli       the program
+    7 label     occupancy labels out of the sweeps of any clip
+    8 render    what LiDARs and cameras would measure of occupancy
+    9 viewer    pages and pictures of a clip
+    10 export   clips written in other formats
+    11 cli      the program
 """
 
 from typing import TYPE_CHECKING

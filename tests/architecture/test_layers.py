@@ -55,7 +55,8 @@ def test_files_are_short_and_say_what_they_are(path: Path) -> None:
 def test_layers_are_listed_alike_everywhere() -> None:
     """README, package docstring and import contract show the same layers, lowest first."""
     layers = [
-        "io", "geometry", "sensors", "scene", "town", "prepare", "viewer", "cli",
+        "io", "geometry", "sensors", "scene", "town", "prepare", "label", "render",
+        "viewer", "export", "cli",
     ]  # fmt: skip
     listed = re.findall(r"^    \d+ (\w+) ", roadloom.__doc__ or "", re.M)
     assert listed == layers

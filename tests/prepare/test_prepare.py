@@ -24,7 +24,8 @@ import roadloom
 from roadloom.cli.main import main
 from roadloom.errors import BadInput, MissingInput, NotRecorded, RoadloomError
 from roadloom.geometry.voxel_grid import CARLA_SC, GRIDS, OCC3D
-from roadloom.prepare import Prepared, Request, run
+from roadloom.io import workers
+from roadloom.prepare import Prepared, Request
 from roadloom.prepare.archive import AGAIN
 from roadloom.prepare.request import claim, has_records, manifest_of
 from roadloom.prepare.run import prepare
@@ -594,17 +595,17 @@ def test_an_error_in_a_worker_is_the_error_of_the_run(many: str, tmp_path: Path)
 def test_a_killed_worker_is_a_typed_error(
     many: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = run._ask
+    ask = workers._ask
 
-    def ask_then_kill(pipe: Connection, worker: BaseProcess, scene: str | None) -> None:
-        ask(pipe, worker, scene)
+    def ask_then_kill(pipe: Connection, worker: BaseProcess, items: tuple[str, ...]) -> None:
+        ask(pipe, worker, items)
         worker.kill()
 
     request = Request(source=many, boxes=True)
-    monkeypatch.setattr(run, "_ask", ask_then_kill)
+    monkeypatch.setattr(workers, "_ask", ask_then_kill)
     with pytest.raises(RoadloomError, match="killed by signal 9.*fewer --workers"):
         prepare(request, tmp_path, workers=2)
-    monkeypatch.setattr(run, "_ask", ask)
+    monkeypatch.setattr(workers, "_ask", ask)
     prepare(request, tmp_path)
     assert len(Prepared(tmp_path)) == 7
 

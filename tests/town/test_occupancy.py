@@ -10,7 +10,9 @@ from tests.town.toy import ToyWorld, box_mesh, toy_plan, toy_world
 from roadloom.geometry.pose import Pose, rotation_from_quaternion, rotation_from_yaw
 from roadloom.geometry.surface import surface_areas
 from roadloom.geometry.voxel_grid import BEV_VAE, CARLA_SC, OCC3D, VoxelGrid
+from roadloom.scene.class_weights import class_weights
 from roadloom.scene.classes import FREE, class_id
+from roadloom.sensors.grid_rays import camera_rays
 from roadloom.sensors.pinhole import PinholeCamera
 from roadloom.sensors.presets import preset
 from roadloom.sensors.rig import MountedCamera, Rig
@@ -18,8 +20,8 @@ from roadloom.town.cast.caster import Caster, Hits
 from roadloom.town.mesh.mesh import Mesh, join
 from roadloom.town.occupancy.flow import occupancy_flow
 from roadloom.town.occupancy.footprints import covers_of, cut_ground
-from roadloom.town.occupancy.labels import MIN_AREA_FACES, areas, class_weights, matter, occupancy
-from roadloom.town.occupancy.masks import camera_rays, visibility
+from roadloom.town.occupancy.labels import MIN_AREA_FACES, areas, matter, occupancy
+from roadloom.town.occupancy.masks import visibility
 from roadloom.town.occupancy.paint import MARKING, painted
 from roadloom.town.occupancy.solid import inside
 from roadloom.town.occupancy.surfaces import visible

@@ -25,6 +25,10 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "validate": Validate,
     "view": View,
 }
+GROUPS: dict[str, dict[str, Callable[..., Command]]] = {}
+"""Commands of two words, such as ``export nuscenes``: first word -> second word -> command."""
+_GROUP_ABOUT: dict[str, str] = {}
+"""What a first word is for."""
 _ABOUT = (
     "Roadloom: driving scenes for your own vehicle.\n\n"
     "A SOURCE is named KIND:PLACE[:SCENE], such as town-v1:val:3, nuscenes:ROOT:scene-0061, "
@@ -54,9 +58,7 @@ def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         sys.stdout.write(f"roadloom {__version__}\n")
         return 0
-    command = tyro.extras.subcommand_cli_from_dict(
-        COMMANDS, prog="roadloom", description=_ABOUT, args=arguments or ["--help"]
-    )
+    command = _parse(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidy up as after Ctrl-C
     if command.debug:
         return command.run()
@@ -76,6 +78,32 @@ def _run(arguments: list[str]) -> int:
             "of the right kind and may be written, and that the disk is not full)\n"
         )
     return 2
+
+
+def _parse(arguments: list[str]) -> Command:
+    """The command that the words name, its flags filled in; help and usage errors exit here."""
+    group, *rest = arguments or ["--help"]
+    if group in GROUPS:
+        parsed: Command = tyro.extras.subcommand_cli_from_dict(
+            GROUPS[group], prog=f"roadloom {group}", description=_GROUP_ABOUT[group],
+            args=rest or ["--help"],
+        )  # fmt: skip
+        return parsed
+    listed = COMMANDS | {name: _listed(name) for name in GROUPS}
+    parsed = tyro.extras.subcommand_cli_from_dict(
+        dict(sorted(listed.items())), prog="roadloom", description=_ABOUT, args=[group, *rest]
+    )
+    return parsed
+
+
+def _listed(group: str) -> Callable[..., Command]:
+    """Stands for a group in the list of commands; its own help comes from ``GROUPS``."""
+
+    def command() -> Command:
+        raise AssertionError("groups are parsed before")
+
+    command.__doc__ = _GROUP_ABOUT[group]
+    return command
 
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

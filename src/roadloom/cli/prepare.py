@@ -1,6 +1,5 @@
 """``roadloom prepare``: a source turned into shards for training."""
 
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from roadloom.cli.command import Command
+from roadloom.cli.many import pair, shard_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,27 +52,15 @@ class Prepare(Command):
             occupancy=self.occupancy,
             layouts=self.layouts,
             boxes=self.boxes,
-            images=None if self.images is None else _pair(self.images, "x", "--images", "256x256"),
+            images=None if self.images is None else pair(self.images, "x", "--images", "256x256"),
             cameras=self.cameras,
             sweeps=self.sweeps,
             hz=self.hz,
         )
-        shard = _pair(self.shard, "/", "--shard", "0/4")
+        shard = shard_of(self.shard)
         done = prepare(request, self.out, workers=self.workers, shard=shard)
         kept = f"; {done.kept} clips kept" if done.kept else ""
         sys.stdout.write(
             f"{done.written} clips, {done.frames} frames written to {self.out}{kept}\n"
         )
         return 0
-
-
-def _pair(text: str, between: str, field: str, such_as: str) -> tuple[int, int]:
-    """Two whole numbers of a flag."""
-    from roadloom.errors import BadInput
-
-    match = re.fullmatch(rf"(\d{{1,9}}){between}(\d{{1,9}})", text, re.ASCII)
-    if match is None:
-        raise BadInput(
-            f"{text!r} is no pair of numbers", field=field, remedy=f"write it as {such_as}"
-        )
-    return int(match[1]), int(match[2])

@@ -13,39 +13,13 @@ from jaxtyping import Float, Int32, UInt8, UInt16
 
 from roadloom.geometry.surface import TIE
 from roadloom.geometry.voxel_grid import VoxelGrid
-from roadloom.scene.classes import CLASSES
+from roadloom.scene.class_weights import class_weights
 from roadloom.scene.occupancy import Occupancy
 from roadloom.town.occupancy.surfaces import near, surfaces_of
 from roadloom.town.world import World
 
 MIN_AREA_FACES = 0.03
 """A cell counts as occupied from this share of its smallest face on."""
-THIN_WEIGHT = 4.0
-THIN_GROUPS = ("human", "two_wheeler", "animal")
-THIN_NAMES = (
-    "structure.pole",
-    "structure.traffic_sign",
-    "structure.stop_sign",
-    "structure.traffic_light",
-    "structure.fence",
-    "structure.guard_rail",
-    "object.traffic_cone",
-    "object.barrier",
-    "object.construction_barrel",
-    "object.construction_sign",
-    "object.bollard",
-    "object.bicycle_rack",
-)
-"""What a cell shows although the ground in it has the larger area: these count four times."""
-
-
-def class_weights() -> Float[np.ndarray, "256"]:
-    """Weight of each class id's area when a cell chooses its class; 1 unless listed above."""
-    weights = np.ones(256)
-    for row in CLASSES:
-        if row.group in THIN_GROUPS or row.name in THIN_NAMES:
-            weights[row.id] = THIN_WEIGHT
-    return weights
 
 
 class Matter(NamedTuple):

@@ -1,0 +1,1 @@
+"""Clips written in other formats: nuScenes, Occ3D, PLY, films, Rerun."""

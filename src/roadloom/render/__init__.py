@@ -1,0 +1,1 @@
+"""What sensors would measure of occupancy: LiDAR sweeps by exact rays, camera maps by splats."""
