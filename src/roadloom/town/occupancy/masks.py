@@ -6,7 +6,7 @@ cameras alone. All sensors look at the moment of the occupancy itself, from wher
 """
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from roadloom.geometry.ray_grid import carve
 from roadloom.geometry.voxel_grid import VoxelGrid
