@@ -76,7 +76,7 @@ def _start(origin, direction, inverse, t, lower, size, count):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _enter(o, d, lower, size, shape, limit):
+def enter(o, d, lower, size, shape, limit):
     """Where a ray's walk begins.
 
     Returns: whether it crosses the grid before ``limit``; how far that is; the axis it enters
@@ -99,7 +99,7 @@ def _enter(o, d, lower, size, shape, limit):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _advance(leave, cell, ahead, step, inverse, o, lower, size, shape):
+def advance(leave, cell, ahead, step, inverse, o, lower, size, shape):
     """Step through the nearest plane; of planes met at once the lower axis steps first.
 
     So the highest axis is the one by which the next cell of some length is entered. The plane
@@ -132,7 +132,7 @@ def first_hits(origins, directions, limits, lower, size, occupied, distance, cel
         distance[ray] = inf
         cells[ray, 0], cells[ray, 1], cells[ray, 2] = -1, -1, -1
         face[ray] = -1
-        within, t, axis, cell, ahead, step, inverse = _enter(o, d, lower, size, shape, limit)
+        within, t, axis, cell, ahead, step, inverse = enter(o, d, lower, size, shape, limit)
         while within and t < limit:
             leave = min(ahead[0], min(ahead[1], ahead[2]))
             if leave > t and occupied[cell[0], cell[1], cell[2]]:
@@ -142,7 +142,7 @@ def first_hits(origins, directions, limits, lower, size, occupied, distance, cel
                     face[ray] = 2 * axis + int(directions[ray, axis] < 0.0)
                 break
             t = leave
-            within, axis, cell, ahead = _advance(
+            within, axis, cell, ahead = advance(
                 leave, cell, ahead, step, inverse, o, lower, size, shape
             )
 
@@ -159,7 +159,7 @@ def crossed_cells(origins, directions, limits, lower, size, shape, cursor, cells
         limit = limits[ray]
         o = (origins[ray, 0], origins[ray, 1], origins[ray, 2])
         d = (directions[ray, 0], directions[ray, 1], directions[ray, 2])
-        within, t, axis, cell, ahead, step, inverse = _enter(o, d, lower, size, shape, limit)
+        within, t, axis, cell, ahead, step, inverse = enter(o, d, lower, size, shape, limit)
         while within and t < limit:
             leave = min(ahead[0], min(ahead[1], ahead[2]))
             if leave > t:
@@ -169,7 +169,7 @@ def crossed_cells(origins, directions, limits, lower, size, shape, cursor, cells
                     cells[row, 0], cells[row, 1], cells[row, 2] = cell
                     entries[row], exits[row] = t, min(leave, limit)
             t = leave
-            within, axis, cell, ahead = _advance(
+            within, axis, cell, ahead = advance(
                 leave, cell, ahead, step, inverse, o, lower, size, shape
             )
 
@@ -186,7 +186,7 @@ def carve_rays(origins, directions, end_cells, lower, size, crossed):
         o = (origins[ray, 0], origins[ray, 1], origins[ray, 2])
         d = (directions[ray, 0], directions[ray, 1], directions[ray, 2])
         end = (end_cells[ray, 0], end_cells[ray, 1], end_cells[ray, 2])
-        within, t, axis, cell, ahead, step, inverse = _enter(o, d, lower, size, shape, 1.0)
+        within, t, axis, cell, ahead, step, inverse = enter(o, d, lower, size, shape, 1.0)
         if d == (0.0, 0.0, 0.0):
             within = False
         while within and t < 1.0 and cell != end:
@@ -194,6 +194,6 @@ def carve_rays(origins, directions, end_cells, lower, size, crossed):
             if leave > t:
                 crossed[cell[0], cell[1], cell[2]] += 1
             t = leave
-            within, axis, cell, ahead = _advance(
+            within, axis, cell, ahead = advance(
                 leave, cell, ahead, step, inverse, o, lower, size, shape
             )
