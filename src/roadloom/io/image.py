@@ -15,8 +15,8 @@ from roadloom.errors import BadInput
 from roadloom.io.atomic import atomic_file
 from roadloom.io.read import read_bytes
 
-MAX_PIXELS = 400_000_000
-"""A nuScenes map mask has up to 300 million; more is taken for a damaged header."""
+MAX_PIXELS = 1_200_000_000
+"""The map mask of Queenstown in nuScenes has 1,190 million; more is taken for a damaged header."""
 DECODING_ERRORS = (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, struct.error)
 """What Pillow raises on damaged bytes, by format and place."""
 

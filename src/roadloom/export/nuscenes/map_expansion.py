@@ -8,7 +8,6 @@ stop line. The layout: https://www.nuscenes.org/tutorials/map_expansion_tutorial
 """
 
 from collections.abc import Iterable, Sequence
-from hashlib import md5
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ import shapely
 
 from roadloom.export.nuscenes.map_expansion_arcs import arc_path
 from roadloom.export.nuscenes.map_expansion_crop import AREAS, LINES
+from roadloom.export.nuscenes.tokens import token
 from roadloom.scene.road_map import Lane, Line, Polygon, RoadMap
 
 VERSION = "1.3"
@@ -71,7 +71,7 @@ def merge(fragments: Iterable[bytes], canvas_edge: tuple[float, float]) -> bytes
 
 def map_token(scene: str, layer: str, name: object) -> str:
     """Token of a record of the map."""
-    return md5(f"{scene}|map|{layer}|{name}".encode(), usedforsecurity=False).hexdigest()
+    return token("map", scene, layer, name)
 
 
 class _Writer:
@@ -106,17 +106,17 @@ class _Writer:
 
     def _add(self, layer: str, row: Row) -> str:
         """Append a row; its token comes first."""
-        token = map_token(self.scene, layer, len(self.layers[layer]))
-        self.layers[layer].append({"token": token, **row})
-        return token
+        name = map_token(self.scene, layer, len(self.layers[layer]))
+        self.layers[layer].append({"token": name, **row})
+        return name
 
     def _nodes(self, points: Line) -> list[str]:
-        tokens = []
+        found = []
         for x, y in points[:, :2].tolist():
             if (x, y) not in self.nodes:
                 self.nodes[x, y] = self._add("node", {"x": x, "y": y})
-            tokens.append(self.nodes[x, y])
-        return tokens
+            found.append(self.nodes[x, y])
+        return found
 
     def _line(self, points: Line) -> str:
         return self._add("line", {"node_tokens": self._nodes(points)})
@@ -131,11 +131,11 @@ class _Writer:
         )
 
     def _area(self, layer: str, polygon: Polygon, road_map: RoadMap) -> None:
-        token = self._polygon(polygon)
+        shape = self._polygon(polygon)
         if layer == "drivable_area":
-            self._add(layer, {"polygon_tokens": [token]})
+            self._add(layer, {"polygon_tokens": [shape]})
             return
-        row: Row = {"polygon_token": token}
+        row: Row = {"polygon_token": shape}
         if layer == "road_segment":
             row["is_intersection"] = _holds_crossing(polygon, road_map.lanes)
         self._add(layer, row | _UNSAID[layer])

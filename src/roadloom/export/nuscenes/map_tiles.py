@@ -16,7 +16,12 @@ from jaxtyping import Float
 
 from roadloom.errors import BadInput
 
-CITIES = ("boston-seaport", "singapore-onenorth", "singapore-queenstown", "singapore-hollandvillage")
+CITIES = (
+    "boston-seaport",
+    "singapore-onenorth",
+    "singapore-queenstown",
+    "singapore-hollandvillage",
+)
 """The locations that the devkit's map loads."""
 SPREAD = "spread"
 """In place of a city: scenes go to the four in turn."""
