@@ -1,6 +1,6 @@
 """The CAN bus expansion of nuScenes, as far as the vehicle's path tells it.
 
-    PoseTrack, shift, span -> can_messages -> can_bus/SCENE_MESSAGE.json
+    clip, shift -> files -> can_bus/SCENE_MESSAGE.json
 
 Fields, units and rates follow the expansion's published description. Only what follows from the
 path is written: ``zoesensors`` (pedals), battery, signals, gear, brake and torque are not, and
@@ -23,6 +23,7 @@ from roadloom.export.nuscenes.can_motion import (
     motion_at,
 )
 from roadloom.geometry.interpolate import PoseTrack
+from roadloom.scene.clip import Clip
 
 RATES_HZ = {
     "ms_imu": 100,
@@ -65,11 +66,11 @@ def can_messages(
     return {"meta": meta, "route": route, **found}
 
 
-def can_files(scene: str, messages: dict[str, Any]) -> dict[str, bytes]:
-    """Path relative to the root -> contents."""
-    return {
-        f"can_bus/{scene}_{name}.json": msgspec.json.encode(rows) for name, rows in messages.items()
-    }
+def files(clip: Clip, shift: Float[np.ndarray, "3"]) -> dict[str, bytes]:
+    """Message -> contents of its file; nothing where the path is too short to tell a speed."""
+    start, end = int(clip.times_ns[0]), int(clip.times_ns[-1])
+    messages = can_messages(clip.ego, shift, start, end)
+    return {name: msgspec.json.encode(rows) for name, rows in messages.items()}
 
 
 def _rows(motion: Motion, columns: dict[str, np.ndarray]) -> list[Message]:

@@ -1,9 +1,10 @@
 """Boxes as a submission to the nuScenes detection task, which the official evaluator judges.
 
-    boxes of a key frame, velocities -> sample_results -> write_detections -> results.json
+    boxes of a key frame -> sample_results -> write_detections -> results.json
+    nuScenes root -> root_results -> write_detections: its own annotations as a submission
 
-The fields are those of the task's published result format. What may be submitted is what a clip
-holds: its own boxes, to feed truth into the evaluator, or any ``Boxes`` of a detector.
+The fields are those of the task's published result format. Any ``Boxes`` can be submitted: those
+of a detector, or the annotations themselves, which the evaluator must find without fault.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +16,16 @@ import numpy as np
 from jaxtyping import Float
 
 from roadloom.errors import BadInput
-from roadloom.export.nuscenes.classes import attributes_of
+from roadloom.export.nuscenes.classes import attributes_of, category_of
 from roadloom.geometry.pose import Pose, quaternion_from_rotation
 from roadloom.io.atomic import write_bytes
+from roadloom.io.read import read_json
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.class_views import view
 from roadloom.scene.classes import DETECTION_NAMES
 from roadloom.scene.clip import Clip
+from roadloom.scene.readers.json_fields import Fields
+from roadloom.scene.readers.nuscenes import NuScenesSource
 
 MOST = 500
 """Boxes of one sample that the evaluator takes."""
@@ -46,9 +50,10 @@ def sample_results(
 ) -> list[Result]:
     """Boxes of one key frame as rows of a submission.
 
-    Boxes of none of the ten classes of the task, and boxes known to hold neither a LiDAR nor a
-    radar point, are left out: the evaluator judges neither. A velocity that is not known is
-    written as 0, as a submission must hold numbers.
+    Left out is what the evaluator does not judge: boxes of none of the ten classes of the task,
+    riders, whom nuScenes has in the box of what they ride, and boxes known to hold neither a
+    LiDAR nor a radar point. A velocity that is not known is written as 0, for a submission must
+    hold numbers.
 
     Args:
         sample: token of the sample.
@@ -65,7 +70,8 @@ def sample_results(
             "must be one number from 0 to 1 for each box", field="scores", remedy="scale them"
         )
     kinds = view("det10").apply(boxes.class_id)
-    judged = (kinds < len(DETECTION_NAMES)) & ~_without_points(boxes)
+    boxed = np.array([category_of(int(kind)) is not None for kind in boxes.class_id], bool)
+    judged = (kinds < len(DETECTION_NAMES)) & boxed & ~_without_points(boxes)
     if judged.sum() > MOST:
         raise BadInput(
             f"{int(judged.sum())} boxes in one sample", field=sample,
@@ -106,23 +112,38 @@ def attribute_name(detection: str, text: str) -> str:
     return next((name for name in known if name.startswith(beginning)), "")
 
 
-def clip_results(
-    clip: Clip, samples: Mapping[int, str], shift: Float[np.ndarray, "3"] | None = None
-) -> dict[str, list[Result]]:
-    """A clip's own boxes by sample.
+def root_results(place: str, scenes: Sequence[str] | None = None) -> dict[str, list[Result]]:
+    """The annotations of a nuScenes root as a submission, by sample.
+
+    Velocities are those that the positions of neighbouring key frames tell, as in the evaluator.
 
     Args:
-        clip: with boxes.
-        samples: number of a key frame -> token of its sample.
-        shift: from the clip's world to the root's; none if the clip is read from the root.
+        place: ROOT, or ROOT@VERSION where it holds several.
+        scenes: names of those to submit; all if not given.
+
+    Raises:
+        MissingInput: no such root or scene.
     """
-    moved = np.zeros(3) if shift is None else shift
+    source = NuScenesSource(place)
+    tokens = sample_tokens(source.root / source.version)
     found = {}
-    for key, sample in samples.items():
-        pose = clip[key].world_from_ego
-        world_from_ego = Pose(pose.rotation, pose.translation + moved)
-        found[sample] = sample_results(sample, clip[key].boxes, world_from_ego)
+    for scene in source.scenes if scenes is None else scenes:
+        clip = Clip(source.open_scene(scene))
+        for frame, sample in zip(clip, tokens[scene], strict=True):
+            found[sample] = sample_results(sample, frame.boxes, frame.world_from_ego)
     return found
+
+
+def sample_tokens(tables: Path) -> dict[str, list[str]]:
+    """Scene -> token of each of its key frames, in time order; ``tables`` is ROOT/VERSION."""
+    scenes, samples = tables / "scene.json", tables / "sample.json"
+    found: dict[str, list[tuple[int, str]]] = {
+        row.text("token"): [] for row in Fields(scenes, "", {"rows": read_json(scenes)}).each("rows")
+    }
+    for row in Fields(samples, "", {"rows": read_json(samples)}).each("rows"):
+        found[row.text("scene_token")].append((row.whole("timestamp"), row.text("token")))
+    names = {row["token"]: row["name"] for row in read_json(scenes)}
+    return {names[scene]: [token for _, token in sorted(keys)] for scene, keys in found.items()}
 
 
 def write_detections(
