@@ -37,11 +37,38 @@ def test_what_was_added_is_read(labels: LabelFolder) -> None:
     assert opened.times_ns("other") == opened.grids("other") == ()
 
 
-def test_a_label_is_replaced_as_a_whole(labels: LabelFolder) -> None:
-    other = replace(LABEL, labels=np.full(GRID.shape, 1, np.uint8))
-    labels.add("rich-1", 20, other)
-    assert labels.occupancy("rich-1", 20, GRID).same_as(other)
-    assert len(list(labels.path("rich-1", 20).parent.iterdir())) == 2
+def test_a_label_is_never_replaced(labels: LabelFolder) -> None:
+    before = labels.path("rich-1").read_bytes()
+    with pytest.raises(BadInput, match="there is a label of scene rich-1 at 20 ns"):
+        labels.add("rich-1", 20, replace(LABEL, labels=np.full(GRID.shape, 1, np.uint8)))
+    assert labels.path("rich-1").read_bytes() == before
+
+
+def test_labels_of_one_moment_by_offset(labels: LabelFolder) -> None:
+    ahead = replace(LABEL, labels=np.full(GRID.shape, 1, np.uint8))
+    labels.add("rich-1", 20, ahead, offset=2)
+    assert labels.occupancy("rich-1", 20, GRID, offset=2).same_as(ahead)
+    assert labels.occupancy("rich-1", 20, GRID).same_as(LABEL)
+    assert labels.times_ns("rich-1") == (-7, 20) and labels.times_ns("rich-1", 2) == (20,)
+    assert labels.keys("rich-1") == ((20, 0), (-7, 0), (20, 2))
+    with pytest.raises(NotRecorded, match="offset 1"):
+        labels.occupancy("rich-1", 20, GRID, offset=1)
+    for time, offset in ((2**63, 0), (0, -1), (0, 2**32)):
+        with pytest.raises(BadInput, match="no key"):
+            labels.add("rich-1", time, LABEL, offset=offset)
+
+
+def test_a_scene_has_one_grid_and_frame(labels: LabelFolder) -> None:
+    other = replace(GRID, cell_m=(0.4, 0.4, 0.5))
+    with pytest.raises(BadInput, match="scene's other labels") as caught:
+        labels.add("rich-1", 1, replace(LABEL, grid=other))
+    assert caught.value.field == "grid"
+    with pytest.raises(BadInput, match="scene's other labels") as caught:
+        labels.add("rich-1", 1, replace(LABEL, frame="lidar"))
+    assert caught.value.field == "frame"
+    labels.add("b", 1, replace(LABEL, frame="lidar"))
+    assert labels.scenes == ("b", "rich-1")
+    assert [labels.frame(scene) for scene in ("rich-1", "b", "c")] == ["ego", "lidar", None]
 
 
 def test_what_is_not_there_was_not_recorded(labels: LabelFolder) -> None:
@@ -61,6 +88,90 @@ def test_attached_labels_go_before_the_clip_s_own(labels: LabelFolder, tmp_path:
         clip[0].occupancy(GRID, solid=True)
 
 
+def test_labels_in_the_lidar_s_frame_are_no_ego_occupancy(tmp_path: Path) -> None:
+    clip = rich_clip(tmp_path)
+    labels = LabelFolder.create(tmp_path / "labels", {})
+    lidar = replace(LABEL, frame="lidar")
+    labels.add(clip.scene_id, int(clip.times_ns[0]), lidar)
+    assert labels.occupancy(clip.scene_id, int(clip.times_ns[0]), GRID).same_as(lidar)
+    with pytest.raises(BadInput, match="lie in the lidar frame") as caught:
+        Clip(clip.reader, labels)[0].occupancy(GRID)
+    assert caught.value.field == "frame" and caught.value.remedy
+
+
+def test_a_folder_is_gone_on_with_by_the_same_facts_only(tmp_path: Path) -> None:
+    facts = {"source": "a", "recipe": {"window": {"after_s": 1.0}, "offsets": (0, 1)}}
+    first = LabelFolder.open_or_create(tmp_path / "labels", facts)
+    first.add("a", 1, LABEL)
+    again = LabelFolder.open_or_create(tmp_path / "labels", facts)
+    assert again == first and again.times_ns("a") == (1,)
+    changes: tuple[tuple[dict, str], ...] = (
+        (facts | {"source": "b"}, "source"),
+        (facts | {"recipe": {"window": {"after_s": 2.0}, "offsets": (0, 1)}}, "recipe.window"),
+        (facts | {"recipe": {"window": {"after_s": 1.0}, "offsets": (0,)}}, "recipe.offsets"),
+        (facts | {"more": 1}, "more"),
+        ({"source": "a"}, "recipe.window"),
+    )
+    for other, field in changes:
+        with pytest.raises(BadInput, match="was begun with") as caught:
+            LabelFolder.open_or_create(tmp_path / "labels", other)
+        assert (caught.value.field or "").startswith(field)
+    manifest = first.folder / "labels.json"
+    manifest.write_text(json.dumps(first.facts | {"roadloom": "0.0.1"}))
+    with pytest.raises(BadInput, match="0.0.1") as caught:
+        LabelFolder.open_or_create(tmp_path / "labels", facts)
+    assert caught.value.field == "roadloom"
+
+
+def test_a_folder_without_a_label_may_be_begun_anew(tmp_path: Path) -> None:
+    LabelFolder.open_or_create(tmp_path / "labels", {"source": "a"})
+    labels = LabelFolder.open_or_create(tmp_path / "labels", {"source": "b"})
+    assert labels.facts["source"] == "b"
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").touch()
+    with pytest.raises(BadInput, match="holds no labels"):
+        LabelFolder.open_or_create(tmp_path / "full", {"source": "a"})
+
+
+def test_a_finished_scene_is_checked_when_opened(labels: LabelFolder) -> None:
+    assert not labels.finished("rich-1")
+    labels.finish("rich-1", {"licence": "CC0-1.0"})
+    record = json.loads(labels.record_path("rich-1").read_text())
+    assert record["labels"] == 2 and record["bytes"] == labels.path("rich-1").stat().st_size
+    assert LabelFolder.open(labels.folder).finished("rich-1") and not list(labels.problems())
+    with pytest.raises(BadInput, match="is finished"):
+        labels.add("rich-1", 30, LABEL)
+    whole = labels.path("rich-1").read_bytes()
+    labels.path("rich-1").write_bytes(whole[:-1])  # to every reader a torn tail, but not so here
+    with pytest.raises(BadInput, match="of the finished scene") as caught:
+        LabelFolder.open(labels.folder)
+    assert caught.value.file == str(labels.path("rich-1"))
+    labels.path("rich-1").unlink()
+    with pytest.raises(BadInput, match="0 bytes"):
+        LabelFolder.open(labels.folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"labels": 3}, "is 2, not 3"),
+        ({"sha256": "00"}, "not '00'"),
+        ({"scene": "b"}, "not 'b'"),
+        ({"bytes": -1}, "whole number"),
+        ({"bytes": None}, "whole number"),
+    ],
+)
+def test_problems_compare_a_finished_scene(labels: LabelFolder, change: dict, words: str) -> None:
+    labels.finish("rich-1")
+    path = labels.record_path("rich-1")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    (problem,) = labels.problems()
+    assert words in str(problem) and problem.remedy
+    path.write_text("{")
+    (problem,) = labels.problems()
+    assert "label this scene again" in str(problem)
+
+
 def test_labels_come_in_through_open(labels: LabelFolder) -> None:
     source = roadloom.open("town-v1:val:0", labels=str(labels.folder))
     assert source.labels == labels and source[0].labels == labels
@@ -69,7 +180,7 @@ def test_labels_come_in_through_open(labels: LabelFolder) -> None:
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"roadloom_labels": 2}, "roadloom_labels"),
+        ({"roadloom_labels": 1}, "roadloom_labels"),
         ({"roadloom_labels": True}, "roadloom_labels"),
         ({"roadloom_labels": None}, "roadloom_labels"),
         ({"class_hash": "0123"}, "class_hash"),
@@ -90,11 +201,10 @@ def test_another_schema_or_class_list_is_refused(
 def test_damaged_folders_are_refused(labels: LabelFolder, tmp_path: Path) -> None:
     with pytest.raises(MissingInput):
         LabelFolder.open(tmp_path / "none")
-    labels.path("rich-1", 20).write_bytes(b"PK\x03\x04")
+    labels.path("rich-1").write_bytes(b"PK\x03\x04")
     with pytest.raises(BadInput):
         labels.occupancy("rich-1", 20, GRID)
-    (labels.path("rich-1", 20).parent / "noon.npz").touch()
-    with pytest.raises(BadInput, match="no time"):
+    with pytest.raises(BadInput, match="no file of labels"):
         labels.times_ns("rich-1")
     for text in ("[]", "{", ""):
         (labels.folder / "labels.json").write_text(text)
@@ -133,7 +243,8 @@ def test_a_scene_cannot_lead_out_of_the_folder(
 ) -> None:
     before = sorted(tmp_path.rglob("*"))
     for use in (
-        lambda: labels.path(scene, 20),
+        lambda: labels.path(scene),
+        lambda: labels.record_path(scene),
         lambda: labels.add(scene, 20, LABEL),
         lambda: labels.occupancy(scene, 20, GRID),
         lambda: labels.times_ns(scene),

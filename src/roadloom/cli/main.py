@@ -12,8 +12,14 @@ import tyro
 from roadloom import __version__
 from roadloom.cli.command import Command
 from roadloom.cli.demo import Demo
+from roadloom.cli.export_nuscenes import ExportNuScenes
+from roadloom.cli.export_ply import ExportPly
+from roadloom.cli.export_rerun import ExportRerun
+from roadloom.cli.export_video import ExportVideo
 from roadloom.cli.info import Info
+from roadloom.cli.label import Label
 from roadloom.cli.prepare import Prepare
+from roadloom.cli.render_cameras import RenderCameras
 from roadloom.cli.validate import Validate
 from roadloom.cli.view import View
 from roadloom.errors import RoadloomError
@@ -21,13 +27,27 @@ from roadloom.errors import RoadloomError
 COMMANDS: dict[str, Callable[..., Command]] = {
     "demo": Demo,
     "info": Info,
+    "label": Label,
     "prepare": Prepare,
     "validate": Validate,
     "view": View,
 }
-GROUPS: dict[str, dict[str, Callable[..., Command]]] = {}
+GROUPS: dict[str, dict[str, Callable[..., Command]]] = {
+    "export": {
+        "nuscenes": ExportNuScenes,
+        "ply": ExportPly,
+        "rerun": ExportRerun,
+        "video": ExportVideo,
+    },
+    "render": {
+        "cameras": RenderCameras,
+    },
+}
 """Commands of two words, such as ``export nuscenes``: first word -> second word -> command."""
-_GROUP_ABOUT: dict[str, str] = {}
+_GROUP_ABOUT: dict[str, str] = {
+    "export": "Write a source in a format that other programs read.",
+    "render": "Draw occupancy as the sensors of a vehicle would see it.",
+}
 """What a first word is for."""
 _ABOUT = (
     "Roadloom: driving scenes for your own vehicle.\n\n"

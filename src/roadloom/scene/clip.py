@@ -294,6 +294,7 @@ class Frame:
         Raises:
             NotRecorded: there is none, or not on this grid, or no interiors, or no masks; or the
                 moment lies between the key frames of a recording.
+            BadInput: attached labels lie in another frame than the ego's, or are damaged.
         """
         found = self._occupancy(grid, solid)
         if masks and found.mask_lidar is None and found.mask_camera is None:
@@ -310,7 +311,14 @@ class Frame:
             raise NotRecorded("labels are held for key frames only", field="occupancy")
         if solid:
             raise NotRecorded("labels hold surfaces, not interiors", field="occupancy")
-        return self.clip.labels.occupancy(self.clip.scene_id, self.time_ns, grid)
+        found = self.clip.labels.occupancy(self.clip.scene_id, self.time_ns, grid)
+        if found.frame != "ego":
+            raise BadInput(
+                f"the labels lie in the {found.frame} frame", file=self.clip.labels.folder,
+                field="frame", remedy="read them with clip.labels.occupancy, or make them again "
+                "in the ego frame",
+            )  # fmt: skip
+        return found
 
     def occupancy_flow(
         self, grid: VoxelGrid, *, dt_s: float = 0.5

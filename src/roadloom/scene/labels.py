@@ -1,15 +1,21 @@
 """A folder of labels kept apart from the recording they belong to.
 
-    DIR/labels.json                 schema, class hash, source, licence, parameters
-    DIR/SCENE/occupancy/TIME.npz    occupancy of the key frame at TIME [ns]
+    DIR/labels.json          schema, class hash, version, source, licence, parameters
+    DIR/SCENE.labels         all labels of a scene: by time of key frame and offset, append-only
+    DIR/scenes/SCENE.json    written once a scene is finished: its labels, bytes and checksum
 
 ``roadloom.open(SOURCE, labels=DIR)`` attaches it: ``frame.occupancy(grid)`` then reads here.
 """
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
+from roadloom import __version__
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.atomic import check_new_folder, write_json
@@ -17,16 +23,25 @@ from roadloom.io.read import exists, is_dir, is_file, read_json
 from roadloom.scene.classes import CLASS_HASH, check_class_hash
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.reader import check_scene_name
+from roadloom.scene.readers.json_fields import Fields, short
+from roadloom.scene.store_format import SUFFIX, remedy
+from roadloom.scene.store_read import Index, index_of, read_label
+from roadloom.scene.store_write import SceneWriter
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "labels.json"
+FINISHED = "scenes"
+_OWN = ("roadloom_labels", "roadloom", "class_hash")
 _REMEDY = "name the folder that roadloom's labels were written to"
 _AGAIN = "write the labels again"
 
 
 @dataclass(frozen=True)
 class LabelFolder:
-    """Labels by scene and key frame time; only the folder's name is held."""
+    """Labels by scene, key frame time and offset; only the folder's name is held.
+
+    An offset is how many key frames ahead of its time a label's content lies; 0 is the present.
+    """
 
     folder: Path
 
@@ -37,20 +52,39 @@ class LabelFolder:
         Raises:
             BadInput: there is something in it already, so that labels of two makings would mix.
         """
+        check_new_folder(folder)
+        return _begun(Path(folder), facts)
+
+    @staticmethod
+    def open_or_create(folder: str | Path, facts: dict[str, Any]) -> "LabelFolder":
+        """Start a folder, or go on with one that was begun with the very same facts.
+
+        A folder that holds no label yet may be begun anew with others.
+
+        Raises:
+            BadInput: it was begun with other facts, naming the first that differs; by another
+                version or class list; or it holds other things.
+        """
         path = Path(folder)
-        check_new_folder(path)
-        if taken := {"roadloom_labels", "class_hash"} & facts.keys():
-            raise BadInput("is written by itself", field=taken.pop(), remedy="leave it out")
-        write_json(path / MANIFEST, {"roadloom_labels": SCHEMA, "class_hash": CLASS_HASH, **facts})
-        return LabelFolder(path)
+        if not exists(path / MANIFEST):
+            _check_free(path)
+            return _begun(path, facts)
+        labels = LabelFolder.open(path)
+        try:
+            labels.check_facts(facts)
+        except BadInput:
+            if any(file.stat().st_size for file in path.glob(f"*{SUFFIX}")):
+                raise
+            return _begun(path, facts)
+        return labels
 
     @staticmethod
     def open(folder: str | Path) -> "LabelFolder":
-        """Check the manifest of an existing folder.
+        """Check an existing folder: its manifest, and the size of every finished scene.
 
         Raises:
             MissingInput: no such folder, or no manifest in it.
-            BadInput: another schema, or another class list.
+            BadInput: another schema or class list, or a finished scene is not whole.
         """
         path = Path(folder)
         if not is_dir(path):
@@ -59,12 +93,8 @@ class LabelFolder:
         manifest = path / MANIFEST
         if not exists(manifest):
             raise MissingInput("no such file: these are no labels", file=manifest, remedy=_REMEDY)
-        try:
+        with _remedied(manifest, _AGAIN):
             facts = read_json(manifest)
-        except BadInput as error:
-            raise BadInput(
-                error.message, file=manifest, field=error.field, remedy=_AGAIN
-            ) from error
         version = facts.get("roadloom_labels") if isinstance(facts, dict) else None
         if version != SCHEMA or isinstance(version, bool):
             raise BadInput(
@@ -73,7 +103,10 @@ class LabelFolder:
                 remedy="update roadloom, or write the labels again",
             )  # fmt: skip
         check_class_hash(str(facts.get("class_hash")), file=manifest)
-        return LabelFolder(path)
+        labels = LabelFolder(path)
+        for scene in labels._finished_scenes():
+            labels.finished(scene)
+        return labels
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -81,64 +114,230 @@ class LabelFolder:
         found: dict[str, Any] = read_json(self.folder / MANIFEST)
         return found
 
-    def path(self, scene_id: str, time_ns: int) -> Path:
-        """File of one label, inside the folder.
+    def check_facts(self, facts: dict[str, Any]) -> None:
+        """Raise BadInput unless the folder was begun with these facts, by this version."""
+        found, wanted = _flat(self.facts), _flat(json.loads(json.dumps(_whole(facts))))
+        for field in (*wanted, *found):
+            ours, theirs = wanted.get(field), found.get(field)
+            if ours != theirs:
+                raise BadInput(
+                    f"the folder was begun with {short(theirs)}, now it is {short(ours)}",
+                    file=self.folder / MANIFEST, field=field,
+                    remedy="use the same source, flags and version, or name a new folder",
+                )  # fmt: skip
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """Scenes that have labels, by name."""
+        files = self.folder.glob(f"*{SUFFIX}")
+        names = (file.name.removesuffix(SUFFIX) for file in files)
+        return tuple(sorted(name for name in names if self._places(name)))
+
+    def path(self, scene_id: str) -> Path:
+        """File of a scene's labels, inside the folder.
 
         Raises:
             BadInput: the scene's name could lead out of the folder.
         """
-        return self._scene(scene_id) / f"{int(time_ns)}.npz"
+        return self.folder / f"{check_scene_name(scene_id, file=self.folder)}{SUFFIX}"
 
-    def _scene(self, scene_id: str) -> Path:
-        return self.folder / check_scene_name(scene_id, file=self.folder) / "occupancy"
+    def keys(self, scene_id: str) -> tuple[tuple[int, int], ...]:
+        """(time [ns], offset) of every label of a scene, in the order of their making."""
+        return tuple(self._places(scene_id))
 
-    def times_ns(self, scene_id: str) -> tuple[int, ...]:
-        """Times of the labelled key frames of a scene, rising.
+    def times_ns(self, scene_id: str, offset: int = 0) -> tuple[int, ...]:
+        """Times of the key frames of a scene that have a label of this offset, rising.
+
+        Labels that another process appends turn up when asked again.
 
         Raises:
-            BadInput: a file's name is no time.
+            BadInput: the scene's file is damaged.
         """
-        times = []
-        for path in self._scene(scene_id).glob("*.npz"):
-            if path.name.startswith("."):
-                continue  # being written
-            if not path.stem.isascii() or not path.stem.removeprefix("-").isdigit():
-                raise BadInput(
-                    "its name is no time in ns", file=path, field="time_ns",
-                    remedy="take the file out of the folder of labels",
-                )  # fmt: skip
-            times.append(int(path.stem))
-        return tuple(sorted(times))
+        return tuple(sorted(time for time, ahead in self.keys(scene_id) if ahead == offset))
 
     def grids(self, scene_id: str) -> tuple[VoxelGrid, ...]:
-        """The grid of a scene's labels, in a tuple; none where the scene has no label.
+        """The grid of a scene's labels, in a tuple; none where the scene has no label."""
+        index = self._index(scene_id)
+        return (index.header.grid,) if index and index.header and index.places else ()
 
-        One label is read for it: all labels of a scene lie on one grid.
+    def frame(self, scene_id: str) -> str | None:
+        """The frame that this grid lies in, ``ego`` or ``lidar``; None without a label."""
+        index = self._index(scene_id)
+        return index.header.frame if index and index.header and index.places else None
+
+    def _index(self, scene_id: str) -> Index | None:
+        return index_of(self.path(scene_id), scene_id)
+
+    def _places(self, scene_id: str) -> Any:
+        index = self._index(scene_id)
+        return {} if index is None else index.places
+
+    def add(self, scene_id: str, time_ns: int, occupancy: Occupancy, offset: int = 0) -> None:
+        """Append the label of one key frame, whole or not at all.
+
+        Raises:
+            BadInput: there is one already, the scene is finished, or its other labels lie on
+                another grid or in another frame.
         """
-        times = self.times_ns(scene_id)
-        return (Occupancy.from_npz(self.path(scene_id, times[0])).grid,) if times else ()
+        if self.finished(scene_id):
+            raise BadInput(
+                "the scene is finished", file=self.record_path(scene_id), field="scene_id",
+                remedy="write further labels into a new folder",
+            )  # fmt: skip
+        with self.writer(scene_id) as writer:
+            writer.add(time_ns, occupancy, offset)
 
-    def add(self, scene_id: str, time_ns: int, occupancy: Occupancy) -> None:
-        """Write the label of one key frame, whole or not at all; an earlier one is replaced."""
-        occupancy.to_npz(self.path(scene_id, time_ns))
+    def writer(self, scene_id: str) -> SceneWriter:
+        """For many labels: ``with labels.writer(scene) as writer: writer.add(...)``."""
+        return SceneWriter(self.path(scene_id), scene_id)
 
-    def occupancy(self, scene_id: str, time_ns: int, grid: VoxelGrid) -> Occupancy:
+    def occupancy(self, scene_id: str, time_ns: int, grid: VoxelGrid, offset: int = 0) -> Occupancy:
         """Read one label.
 
         Raises:
             NotRecorded: there is none for this key frame, or it lies on another grid.
-            BadInput: its file is damaged.
+            BadInput: its record is damaged.
         """
-        path = self.path(scene_id, time_ns)
-        if not is_file(path):
+        path, index = self.path(scene_id), self._index(scene_id)
+        place = None if index is None else index.places.get((int(time_ns), int(offset)))
+        if index is None or index.header is None or place is None:
+            ahead = f", offset {offset}" if offset else ""
             raise NotRecorded(
-                f"no label of scene {scene_id} at {time_ns} ns", file=path, field="occupancy",
-                remedy="ask times_ns for the labels that there are",
+                f"no label of scene {scene_id} at {time_ns} ns{ahead}", file=path,
+                field="occupancy", remedy="ask times_ns for the labels that there are",
             )  # fmt: skip
-        found = Occupancy.from_npz(path)
-        if found.grid != grid:
+        if index.header.grid != grid:
             raise NotRecorded(
-                f"the label lies on {found.grid}, not on {grid}", file=path, field="grid",
+                f"the label lies on {index.header.grid}, not on {grid}", file=path, field="grid",
                 remedy="ask for the labels' own grid: grids tells it",
             )  # fmt: skip
-        return found
+        return read_label(path, index.header, place)
+
+    def record_path(self, scene_id: str) -> Path:
+        """File that says that a scene is finished."""
+        return self.folder / FINISHED / f"{check_scene_name(scene_id, file=self.folder)}.json"
+
+    def finish(self, scene_id: str, facts: dict[str, Any] | None = None) -> None:
+        """Say that a scene has all its labels, with count, bytes and checksum of its file.
+
+        Every scene has a file of its own for it, so that machines that share a folder never
+        write the same one.
+        """
+        path = self.path(scene_id)
+        there = is_file(path)
+        record = {
+            "scene": scene_id,
+            "labels": len(self._places(scene_id)),
+            "bytes": path.stat().st_size if there else 0,
+            "sha256": _digest(path),
+        }
+        write_json(self.record_path(scene_id), record | (facts or {}))
+
+    def finished(self, scene_id: str) -> bool:
+        """Whether a scene has all its labels.
+
+        Raises:
+            BadInput: it had, but its file is no longer of that size.
+        """
+        record = self._record(scene_id)
+        if record is None:
+            return False
+        path = self.path(scene_id)
+        size, wanted = path.stat().st_size if is_file(path) else 0, record.whole("bytes")
+        if size != wanted:
+            raise BadInput(
+                f"{size} bytes, not the {wanted} of the finished scene", file=path,
+                field="bytes", remedy=remedy(path),
+            )  # fmt: skip
+        return True
+
+    def _record(self, scene_id: str) -> Fields | None:
+        path = self.record_path(scene_id)
+        if not exists(path):
+            return None
+        with _remedied(path, remedy(self.path(scene_id))):
+            return Fields(path, "", read_json(path))
+
+    def _finished_scenes(self) -> list[str]:
+        found = (self.folder / FINISHED).glob("*.json")
+        return sorted(f.name.removesuffix(".json") for f in found if f.name[0] != ".")
+
+    def problems(self) -> Iterator[BadInput]:
+        """Read every label of every scene and compare every checksum; nothing wrong, nothing
+        comes."""
+        names = {file.name.removesuffix(SUFFIX) for file in self.folder.glob(f"*{SUFFIX}")}
+        for scene in sorted(names | set(self._finished_scenes())):
+            try:
+                path = self.path(scene)
+                index = index_of(path, scene, fresh=True)
+                if self.finished(scene):
+                    self._check_record(scene)
+            except BadInput as error:
+                yield error
+                continue
+            for place in () if index is None else index.places.values():
+                try:
+                    assert index is not None and index.header is not None
+                    read_label(path, index.header, place)
+                except BadInput as error:
+                    yield error
+
+    def _check_record(self, scene_id: str) -> None:
+        record, path = self._record(scene_id), self.path(scene_id)
+        assert record is not None
+        count = len(self._places(scene_id))
+        for field, there in (("labels", count), ("sha256", _digest(path)), ("scene", scene_id)):
+            if record.get(field) != there:
+                raise BadInput(
+                    f"is {there}, not {record.get(field)!r} as when the scene was finished",
+                    file=path, field=field, remedy=remedy(path),
+                )  # fmt: skip
+
+
+def _check_free(path: Path) -> None:
+    """Refuse a folder of other things; another machine may just be writing the manifest."""
+    others = (p.name for p in path.iterdir()) if is_dir(path) else ()
+    if any(name != MANIFEST and not name.startswith(".") for name in others):
+        raise BadInput(
+            "is not empty and holds no labels", file=path,
+            remedy="name a new folder, or one that labels were written to",
+        )  # fmt: skip
+
+
+def _begun(path: Path, facts: dict[str, Any]) -> LabelFolder:
+    if taken := set(_OWN) & facts.keys():
+        raise BadInput("is written by itself", field=taken.pop(), remedy="leave it out")
+    write_json(path / MANIFEST, _whole(facts))
+    return LabelFolder(path)
+
+
+def _whole(facts: dict[str, Any]) -> dict[str, Any]:
+    own = {"roadloom_labels": SCHEMA, "roadloom": __version__, "class_hash": CLASS_HASH}
+    return own | facts
+
+
+def _flat(value: dict[str, Any], where: str = "") -> dict[str, Any]:
+    """Nested objects as one, with names such as ``recipe.window.after_s``."""
+    found: dict[str, Any] = {}
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            found |= _flat(inner, f"{where}{name}.")
+        else:
+            found[f"{where}{name}"] = inner
+    return found
+
+
+def _digest(path: Path) -> str:
+    if not is_file(path):
+        return sha256().hexdigest()
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _remedied(file: Path, remedy: str) -> Iterator[None]:
+    """What cannot be restored from an original data set is made again."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(error.message, file=file, field=error.field, remedy=remedy) from error
