@@ -1,0 +1,129 @@
+"""``roadloom export nuscenes``: any clips as a nuScenes data root."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from roadloom.cli.command import Command
+from roadloom.cli.many import shard_of
+from roadloom.errors import BadInput
+
+if TYPE_CHECKING:
+    from roadloom.export.nuscenes.options import NuScenesOptions
+    from roadloom.export.nuscenes.run import Summary
+    from roadloom.sensors.rig import Rig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportNuScenes(Command):
+    """Write clips as a nuScenes data root, for detectors and tools that read nuScenes.
+
+    Run it again to go on where it was interrupted, or with another SOURCE to append. Several
+    machines may share a folder, each with its own --shard.
+    Example: roadloom export nuscenes town-v1:val --out town --official val --workers 2
+    """
+
+    source: Annotated[str, tyro.conf.Positional]
+    """KIND:PLACE[:SCENE]; without a SCENE every scene."""
+    out: Path
+    """Data root; created if missing."""
+    version: str = "v1.0-trainval"
+    """Folder of the tables; the official evaluator wants this one for val."""
+    official: Literal["train", "val"] | None = None
+    """Name scenes as this split of nuScenes does, so that its evaluator takes them."""
+    split: Literal["train", "val", "test"] | None = None
+    """List of splits.json; that of the source's place if left out, else train."""
+    city: str = "spread"
+    """City that scenes claim to lie in: boston-seaport, singapore-onenorth,
+    singapore-queenstown, singapore-hollandvillage, or spread: all four in turn."""
+    tile_m: float = 480.0
+    """Edge of the square that each scene has in its city's map [m]."""
+    lead_sweeps: int = 5
+    """Sweeps before the first key frame; key frames with fewer before them are left out."""
+    key_hz: int | None = None
+    """Key frames a second, fewer than the source has, such as 2 for Argoverse."""
+    no_images: bool = False
+    """LiDAR, boxes and maps only."""
+    camera_sweeps: bool = False
+    """Images between key frames too; drawing them takes several times as long."""
+    image_format: Literal["jpg", "png"] = "jpg"
+    """Of images that are drawn; recorded files are copied as they are."""
+    no_radar: bool = False
+    """Leave the five empty radars out."""
+    channel: tuple[str, ...] = ()
+    """NAME=CHANNEL: the channel that a sensor becomes, such as front=CAM_FRONT."""
+    occupancy: bool = False
+    """Occ3D occupancy of every key frame, from --labels or the source, into gts/."""
+    labels: Path | None = None
+    """Folder of labels that `roadloom label` wrote."""
+    rig: str | None = None
+    """See a made source through this rig: a YAML file, or nuscenes, av2, waymo."""
+    partial: bool = False
+    """Let a cut-down recording keep its gaps: its absent files stay absent."""
+    workers: int = 1
+    """Processes, best one a core."""
+    shard: str = "0/1"
+    """i/n: only every n-th scene from the i-th, counted from 0."""
+
+    def run(self) -> int:
+        from roadloom.export.nuscenes.run import export_nuscenes
+
+        done = export_nuscenes(
+            self.source, self.out, self._options(), labels=self.labels, rig=self._rig(),
+            workers=self.workers, shard=shard_of(self.shard),
+        )  # fmt: skip
+        sys.stdout.write(_told(done, self.out, self.version))
+        return 0
+
+    def _options(self) -> "NuScenesOptions":
+        from roadloom.export.nuscenes.options import NuScenesOptions
+
+        return NuScenesOptions(
+            version=self.version, city=self.city, tile_m=self.tile_m, split=self.split,
+            official=self.official, lead_sweeps=self.lead_sweeps, key_hz=self.key_hz,
+            images=not self.no_images, camera_sweeps=self.camera_sweeps,
+            image_format=self.image_format, radar=not self.no_radar,
+            channels=tuple(_renamed(text) for text in self.channel), occupancy=self.occupancy,
+            partial=self.partial,
+        )  # fmt: skip
+
+    def _rig(self) -> "Rig | None":
+        if self.rig is None:
+            return None
+        from roadloom.io.read import read_text
+        from roadloom.sensors.presets import PRESETS, preset
+        from roadloom.sensors.rig_yaml import rig_from_yaml
+
+        if self.rig in PRESETS:
+            return preset(self.rig)
+        return rig_from_yaml(read_text(self.rig), file=self.rig)
+
+
+def _renamed(text: str) -> tuple[str, str]:
+    sensor, equals, channel = text.partition("=")
+    if not (sensor and equals and channel):
+        raise BadInput(
+            f"{text!r} renames nothing", field="--channel", remedy="write it as NAME=CHANNEL"
+        )
+    return sensor, channel
+
+
+def _told(done: "Summary", root: Path, version: str) -> str:
+    """What was written, what was not, and how to look at it."""
+    counts = done.counts
+    kept = f"; {done.kept} scenes kept" if done.kept else ""
+    lines = [
+        f"{done.written} scenes, {counts.get('key_frames', 0)} key frames, "
+        f"{counts.get('images', 0)} images, {counts.get('sweeps', 0)} sweeps, "
+        f"{counts.get('boxes', 0)} boxes written to {root}{kept}"
+    ]
+    if done.left_out:
+        told = ", ".join(f"{count} {name}" for name, count in done.left_out.items())
+        lines.append(f"left out, as nuScenes annotates no such boxes: {told}")
+    if absent := counts.get("absent_files"):
+        lines.append(f"{absent} files that the recording lacks are absent here too")
+    lines.append(f"look at it: roadloom view nuscenes:{root}@{version}:{done.names[0]}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,137 @@
+"""All scenes of a source into a nuScenes root: by several processes, resumed where it was left.
+
+    source -> claim names and places -> scenes, each whole or not there -> tables of all
+
+Several machines may work on one root, each with its own part of the scenes: whoever is last makes
+the tables of all. The same export gives the same bytes however often it was cut off.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from roadloom.errors import BadInput
+from roadloom.export.nuscenes.manifest import Claim, claim, read_manifest
+from roadloom.export.nuscenes.merge import merge_root, read_fragment
+from roadloom.export.nuscenes.options import NuScenesOptions
+from roadloom.export.nuscenes.scene import fragment_path, write_scene
+from roadloom.export.trim import trimmed
+from roadloom.io.progress import show_progress
+from roadloom.io.read import is_file
+from roadloom.io.workers import check_workers, each, part_of
+from roadloom.scene.clip import Clip
+from roadloom.scene.registry import open_source
+from roadloom.sensors.rig import Rig
+from roadloom.sensors.rig_yaml import rig_from_yaml, rig_to_yaml
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a run did, and what its part of the export holds."""
+
+    written: int
+    """Scenes."""
+    kept: int
+    """Scenes that were whole already."""
+    counts: dict[str, int]
+    """Of the written scenes: key_frames, images, sweeps, boxes, absent_files and others."""
+    left_out: dict[str, int]
+    """Boxes of the written scenes whose class nuScenes does not annotate, by class."""
+    names: tuple[str, ...] = field(default=())
+    """Of all scenes of this part."""
+
+
+def trimmed_for(clip: Clip, options: NuScenesOptions) -> Clip:
+    """What an export writes of a clip, and what reading it back gives."""
+    return trimmed(
+        clip, lead=options.lead_sweeps, key_hz=options.key_hz, images=options.images,
+        between=options.camera_sweeps,
+    )  # fmt: skip
+
+
+def export_nuscenes(
+    source: str,
+    root: str | Path,
+    options: NuScenesOptions | None = None,
+    *,
+    labels: str | Path | None = None,
+    rig: Rig | None = None,
+    workers: int = 1,
+    shard: tuple[int, int] = (0, 1),
+) -> Summary:
+    """Write what is absent of an export, then the tables of all scenes that are whole.
+
+    Args:
+        source: KIND:PLACE[:SCENE].
+        root: a new folder, or one that an export has begun.
+        options: the defaults if left out.
+        labels: folder of labels whose occupancy ``options.occupancy`` writes.
+        rig: seen through it, for a made source.
+        workers: processes; 1 works in this one.
+        shard: (i, n): only scenes i, i + n, i + 2n, ...
+
+    Raises:
+        BadInput: the root holds something else, or a clip does not fit into nuScenes.
+        MissingInput: a recording's file is absent, unless ``options.partial``.
+        RoadloomError: a worker was killed.
+    """
+    check_workers(workers)
+    part_of((), shard)
+    root, options = Path(root), options or NuScenesOptions()
+    yaml = None if rig is None else rig_to_yaml(rig)
+    labels = None if labels is None else str(labels)
+    opened = open_source(source, labels=labels, rig=rig)
+    scenes = tuple(opened.scenes)
+    if not scenes:
+        raise BadInput("the source has no scenes", file=source, field="SOURCE")
+    licence = opened.clip(scenes[0]).licence
+    held = claim(root, source, scenes, options, licence=licence, labels=labels, rig=yaml)
+    mine = part_of(scenes, shard)
+    todo = [scene for scene in mine if not is_file(_fragment(root, held, scene))]
+    task = partial(_write, source, labels, yaml, root, options, held)
+    counts: Counter[str] = Counter()
+    with show_progress(total=len(todo), desc=f"exporting {source}", unit="scene") as bar:
+        for done in each(task, todo, workers):
+            counts.update(done)
+            bar.update()
+    merge_root(root)
+    left_out: Counter[str] = Counter()
+    for scene in todo:
+        left_out.update(read_fragment(root, held.slot(scene).name)["left_out"])
+    return Summary(
+        written=len(todo), kept=len(mine) - len(todo), counts=dict(counts),
+        left_out=dict(sorted(left_out.items())),
+        names=tuple(held.slot(scene).name for scene in mine),
+    )  # fmt: skip
+
+
+def _fragment(root: Path, held: Claim, scene: str) -> Path:
+    return fragment_path(root, held.slot(scene).name)
+
+
+def _write(
+    source: str,
+    labels: str | None,
+    rig: str | None,
+    root: Path,
+    options: NuScenesOptions,
+    held: Claim,
+    scene: str,
+) -> dict[str, int]:
+    seen_through = None if rig is None else rig_from_yaml(rig)
+    clip = open_source(source, labels=labels, rig=seen_through).clip(scene)
+    check = partial(_check_claim, root, held, options)
+    return write_scene(trimmed_for(clip, options), held.slot(scene), options, root, check)
+
+
+def _check_claim(root: Path, held: Claim, options: NuScenesOptions) -> None:
+    """Before a scene counts as whole: no other export has taken its place meanwhile."""
+    exports: list[dict[str, Any]] = read_manifest(root)["exports"]
+    wanted = (held.source, options.as_json())
+    if not any((export["source"], export["options"]) == wanted for export in exports):
+        raise BadInput(
+            "another export took the place of this one meanwhile", file=root, field="--out",
+            remedy="name another folder, or run one export at a time",
+        )  # fmt: skip
