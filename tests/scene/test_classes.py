@@ -96,6 +96,7 @@ def test_each_data_set_has_all_its_classes() -> None:
         "nuscenes": 23,
         "lidarseg": 32,
         "occ3d": 18,
+        "occ3d_waymo": 16,
         "carla_sc": 23,
         "av2": 30,
         "nuplan": 7,

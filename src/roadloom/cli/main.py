@@ -13,6 +13,7 @@ from roadloom import __version__
 from roadloom.cli.command import Command
 from roadloom.cli.demo import Demo
 from roadloom.cli.export_nuscenes import ExportNuScenes
+from roadloom.cli.export_occ3d import ExportOcc3d
 from roadloom.cli.export_ply import ExportPly
 from roadloom.cli.export_rerun import ExportRerun
 from roadloom.cli.export_video import ExportVideo
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
 GROUPS: dict[str, dict[str, Callable[..., Command]]] = {
     "export": {
         "nuscenes": ExportNuScenes,
+        "occ3d": ExportOcc3d,
         "ply": ExportPly,
         "rerun": ExportRerun,
         "video": ExportVideo,

@@ -101,6 +101,11 @@ CARLA_SC = VoxelGrid(lower_m=(-25.6, -25.6, -2.0), cell_m=(0.4, 0.4, 0.375), sha
 """CarlaSC, the grid of DynamicCity."""
 BEV_VAE = VoxelGrid(lower_m=(-51.2, -51.2, -5.0), cell_m=(0.8, 0.8, 1.0), shape=(128, 128, 8))
 """BEV-VAE's lifted volume; its latent has 32 x 32 cells of 3.2 m."""
+SEMANTICKITTI = VoxelGrid(lower_m=(0.0, -25.6, -2.2), cell_m=(0.2, 0.2, 0.2), shape=(256, 256, 32))
+"""SemanticKITTI's scene completion, in the frame of its LiDAR; that the lower bound in z is
+-2.2 m was measured: only there do a real scan and its voxels agree."""
+LIDAR_50M = VoxelGrid(lower_m=(-50.0, -50.0, -5.0), cell_m=(0.5, 0.5, 0.5), shape=(200, 200, 16))
+"""UniScene's labels at 12 Hz, in the LiDAR frame, which SurroundOcc's labels share."""
 
 GRIDS = {
     "occ3d": OCC3D,
@@ -108,4 +113,6 @@ GRIDS = {
     "pretrain_lss": PRETRAIN_LSS,
     "carla_sc": CARLA_SC,
     "bev_vae": BEV_VAE,
+    "semantickitti": SEMANTICKITTI,
+    "lidar_50m": LIDAR_50M,
 }

@@ -113,6 +113,26 @@ _OCC3D = (
     ("free", "free"),
 )
 
+# Occ3D on Waymo (Tian et al. 2023): numbers of ``voxel_label``. Its files store free as 23.
+_OCC3D_WAYMO = (
+    ("general object", "other"),
+    ("vehicle", "vehicle"),
+    ("pedestrian", "human.pedestrian"),
+    ("sign", "structure.traffic_sign"),
+    ("cyclist", "human.rider.bicycle"),
+    ("traffic light", "structure.traffic_light"),
+    ("pole", "structure.pole"),
+    ("construction cone", "object.traffic_cone"),
+    ("bicycle", "two_wheeler.bicycle"),
+    ("motorcycle", "two_wheeler.motorcycle"),
+    ("building", "structure.building"),
+    ("vegetation", "nature.vegetation"),
+    ("tree trunk", "nature.trunk"),
+    ("road", "flat.drivable"),  # nothing says that its lane markers went elsewhere
+    ("walkable", "flat.sidewalk"),
+    ("free", "free"),
+)
+
 # CarlaSC (Wilson et al. 2022): the semantic tags of CARLA 0.9.13, 0 meaning free.
 _CARLA_SC = (
     ("free", "free"),
@@ -229,6 +249,7 @@ _NUMBERED: dict[str, dict[int, tuple[str, str]]] = {
         for number, name in enumerate(_LIDARSEG_ORDER)
     },
     "occ3d": dict(enumerate(_OCC3D)),
+    "occ3d_waymo": dict(enumerate(_OCC3D_WAYMO)),
     "carla_sc": dict(enumerate(_CARLA_SC)),
     "semantickitti": _SEMANTICKITTI,
 }

@@ -16,6 +16,10 @@ KINDS = {
     "av2": "roadloom.scene.readers.av2:Av2Source",
     "layouts": "roadloom.scene.readers.layouts:LayoutsSource",
     "folder": "roadloom.scene.readers.folder:FolderSource",
+    "occ3d": "roadloom.scene.readers.occ3d:Occ3dSource",
+    "occ3d_waymo": "roadloom.scene.readers.occ3d_waymo:Occ3dWaymoSource",
+    "carla_sc": "roadloom.scene.readers.carla_sc:CarlaScSource",
+    "semantickitti": "roadloom.scene.readers.semantickitti:SemanticKittiSource",
 }
 """KIND -> ``module:class``; the class is called with PLACE and imported only then."""
 

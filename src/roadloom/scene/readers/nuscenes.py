@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from roadloom.errors import BadInput, MissingInput
+from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
+from roadloom.geometry.voxel_grid import OCC3D, VoxelGrid
 from roadloom.io.image import read_image
 from roadloom.io.read import is_dir, read_bytes
 from roadloom.scene.boxes import Boxes
+from roadloom.scene.occ3d_file import LABELS_FILE, read_occ3d
+from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader
 from roadloom.scene.readers.nuscenes_boxes import boxes_of
 from roadloom.scene.readers.nuscenes_index import Index
@@ -29,6 +32,7 @@ from roadloom.scene.readers.nuscenes_lidar import AROUND_NS, make_sweep, read_la
 from roadloom.scene.readers.nuscenes_map import read_map
 from roadloom.scene.readers.nuscenes_scene import NS_PER_US, REACH_NS, SceneRows, scene_rig
 from roadloom.scene.readers.nuscenes_tokens import NO_ROW
+from roadloom.scene.readers.plain_files import check_stored
 from roadloom.scene.road_map import RoadMap
 from roadloom.scene.sweep import Sweep
 
@@ -172,6 +176,23 @@ class NuScenesClip(ClipReader):
         time_ns = int(self.meta.key_times_ns[key])
         return boxes_of(self.index, self.rows.first_sample + key, time_ns, self._key_pose(key))
 
+    def occupancy_grids(self) -> tuple[VoxelGrid, ...]:
+        """Occ3D's, where the root holds ``gts/SCENE`` beside the tables."""
+        return (OCC3D,) if is_dir(self.root / "gts" / self.rows.name) else ()
+
+    def occupancy(self, key: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
+        """``gts/SCENE/SAMPLE_TOKEN/labels.npz``; see ``readers/occ3d.py``."""
+        if not self.occupancy_grids():
+            raise NotRecorded("the root holds no folder gts of this scene", field="occupancy")
+        check_stored(grid, (OCC3D,), solid=solid)
+        return read_occ3d(self.occupancy_file(key))
+
+    def occupancy_file(self, key: int) -> Path:
+        """Where Occ3D's labels of a key frame lie."""
+        row = self.rows.first_sample + range(self.rows.count)[key]
+        token = self.index["sample.token"][row].decode()
+        return self.root / "gts" / self.rows.name / token / LABELS_FILE
+
     def road_map(self) -> RoadMap:
         return read_map(self.root, self.rows.location, self.mask)
 
@@ -219,10 +240,12 @@ class NuScenesClip(ClipReader):
 
 def _attributes(rows: SceneRows) -> dict[str, Any]:
     index = rows.index
+    tokens = index["sample.token"][rows.first_sample : rows.first_sample + rows.count]
     facts = ("location", "logfile", "vehicle", "date_captured")
     return {
         "description": index.texts("scene.description")[rows.scene],
         "scene_token": index.texts("scene.token")[rows.scene],
+        "sample_tokens": [token.decode() for token in tokens.tolist()],
         "version": index.tables.name,
         **{name: index.texts(f"log.{name}")[rows.log] for name in facts},
     }

@@ -7,15 +7,18 @@ meet, or that would go unseen.
 """
 
 from collections.abc import Iterator
+from functools import partial as bind
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from roadloom.errors import BadInput, MissingInput, NotRecorded
+from roadloom.geometry.voxel_grid import OCC3D
 from roadloom.io.image import read_image, read_mask
 from roadloom.io.progress import show_progress
 from roadloom.io.read import exists, read_bytes
+from roadloom.scene.read_all import raised
 from roadloom.scene.readers.nuscenes_columns import load_tables
 from roadloom.scene.readers.nuscenes_index import progress_bar
 from roadloom.scene.readers.nuscenes_lidar import read_labels, read_points
@@ -58,9 +61,18 @@ def problems(source: "NuScenesSource", scene: str | None, *, partial: bool) -> I
             yield error
             continue
         yield from _file_problems(clip, partial)
+        yield from _occupancy_problems(clip, partial)
         maps.add((clip.rows.location, clip.mask))
     for location, mask in sorted(maps, key=str):
         yield from _map_problems(source.root, location, mask, partial)
+
+
+def _occupancy_problems(clip: "NuScenesClip", partial: bool) -> Iterator[BadInput]:
+    """Occ3D's labels beside the tables, where there is a folder of this scene."""
+    for key in range(clip.rows.count if clip.occupancy_grids() else 0):
+        for problem in raised(bind(clip.occupancy, key, OCC3D)):
+            if not (partial and isinstance(problem, MissingInput)):
+                yield problem
 
 
 def absent_files(source: "NuScenesSource", scene: str | None) -> Iterator[str]:
@@ -72,6 +84,9 @@ def absent_files(source: "NuScenesSource", scene: str | None) -> Iterator[str]:
             for path in (clip.path_of(row), clip.labels_of(row)):
                 if path is not None and not exists(path):
                     yield path.relative_to(source.root).as_posix()
+        for key in range(clip.rows.count if clip.occupancy_grids() else 0):
+            if not exists(path := clip.occupancy_file(key)):
+                yield path.relative_to(source.root).as_posix()
         if clip.mask is not None and clip.mask not in masks:
             masks.add(clip.mask)
             if not exists(source.root / clip.mask):
