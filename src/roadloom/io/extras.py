@@ -8,6 +8,9 @@ from roadloom.errors import MissingExtra
 EXTRAS = {
     "pyarrow": ("av2", "reads Argoverse 2 tables"),
     "av": ("video", "writes H.264 films"),
+    "rerun": ("rerun", "writes recordings for the Rerun viewer"),
+    "gsplat": ("splat", "blends Gaussians on a GPU"),
+    "py123d": ("py123d", "opens logs of the 123D format"),
 }
 """Package -> (extra of ours that installs it, what it is for)."""
 

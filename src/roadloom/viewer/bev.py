@@ -35,12 +35,14 @@ PATH_STEPS = 200
 """Most corners of the path that are drawn."""
 
 
-def bev_picture(frame: Frame, grid: VoxelGrid, size: int = 1000) -> Picture:
+def bev_picture(
+    frame: Frame, grid: VoxelGrid, size: int = 1000, *, boxes: bool = True, lidar: bool = True
+) -> Picture:
     """What the frame holds, over the floor of ``grid``; ``size`` is the height [px]."""
     scale = size / (grid.upper_m[0] - grid.lower_m[0])
     width = round(scale * (grid.upper_m[1] - grid.lower_m[1]))
     picture = _layout_picture(frame.layout(grid), size, width)
-    if (sweep := recorded_sweep(frame)) is not None:
+    if lidar and (sweep := recorded_sweep(frame)) is not None:
         points = still_points(sweep, frame.clip.ego)
         points = points[np.argsort(points[:, 2], kind="stable")]
         low, high = HEIGHT_RANGE_M
@@ -50,8 +52,8 @@ def bev_picture(frame: Frame, grid: VoxelGrid, size: int = 1000) -> Picture:
         picture = draw_dots(picture, spots[near], ramp_colors(share[near]), 0.7)
     path = path_in_ego(frame.clip, frame.world_from_ego)
     picture = _trace(picture, on_picture(path, grid, scale), (47, 125, 240), max(2.0, 0.3 * scale))
-    if (boxes := recorded_boxes(frame)) is not None and len(boxes):
-        picture = _with_boxes(picture, boxes, grid, scale)
+    if boxes and (found := recorded_boxes(frame)) is not None and len(found):
+        picture = _with_boxes(picture, found, grid, scale)
     car = on_picture(EGO_OUTLINE_M, grid, scale)
     picture = draw_polygons(picture, [car], np.array([[245, 247, 251]], np.uint8), 1.0)
     return draw_scale(picture, scale)
