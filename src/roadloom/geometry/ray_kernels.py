@@ -76,8 +76,8 @@ def _start(origin, direction, inverse, t, lower, size, count):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def enter(o, d, lower, size, shape, limit):
-    """Where a ray's walk begins.
+def enter(o, d, lower, size, shape, limit, begin=0.0):
+    """Where a ray's walk begins: where it enters the grid, or at ``begin`` if that is farther.
 
     Returns: whether it crosses the grid before ``limit``; how far that is; the axis it enters
     by; then for x, y and z the cell, the distance to the plane ahead, the step (-1, 0, 1) and
@@ -87,7 +87,7 @@ def enter(o, d, lower, size, shape, limit):
     inverse_y, near_y, far_y = _span(o[1], d[1], lower[1], size[1], shape[1])
     inverse_z, near_z, far_z = _span(o[2], d[2], lower[2], size[2], shape[2])
     inverse = (inverse_x, inverse_y, inverse_z)
-    t = max(0.0, max(near_x, max(near_y, near_z)))
+    t = max(begin, max(near_x, max(near_y, near_z)))
     if not t < min(limit, min(far_x, min(far_y, far_z))):
         return False, t, 0, (0, 0, 0), (inf, inf, inf), (0, 0, 0), inverse
     i, step_x, _, x = _start(o[0], d[0], inverse_x, t, lower[0], size[0], shape[0])
