@@ -27,7 +27,8 @@ def sweep_rows(
 ) -> tuple[Float32[np.ndarray, "row 5"], Int64[np.ndarray, " row"]]:
     """Rows of a sweep's file, and the point that each is.
 
-    Unknown intensity is 0, an unknown ring 0: the file has no word for unknown.
+    Unknown intensity is 0, an unknown ring 0: the file has no word for unknown. A sweep without
+    points becomes one shot that met nothing, as readers take an empty file for a damaged one.
 
     Args:
         sweep: in its own ego frame.
@@ -43,10 +44,10 @@ def sweep_rows(
     if lost.any():
         kept[lost] = _on_the_way(points[lost], sweep, ego_from_lidar, ego)
     at = np.flatnonzero(kept)
-    rows = np.zeros((len(at), 5), np.float32)
-    rows[:, :3] = points[at]
-    rows[:, 3] = _levels(sweep.intensity[at])
-    rows[:, 4] = np.clip(sweep.ring[at], 0, LARGEST_RING)
+    rows = np.zeros((max(len(at), 1), 5), np.float32)
+    rows[: len(at), :3] = points[at]
+    rows[: len(at), 3] = _levels(sweep.intensity[at])
+    rows[: len(at), 4] = np.clip(sweep.ring[at], 0, LARGEST_RING)
     return rows, at
 
 

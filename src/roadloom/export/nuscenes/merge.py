@@ -122,8 +122,8 @@ def _write_tables(root: Path, version: str, names: list[str]) -> list[dict[str, 
             lidarseg += rows["lidarseg"]
             fragment["log_token"] = rows["log"][0]["token"]
             facts.append(fragment)
-        for table in tables.values():
-            table.close()
+        for opened in tables.values():
+            opened.close()
     logs: dict[str, list[str]] = {}
     for fact in facts:
         logs.setdefault(fact["city"], []).append(fact["log_token"])
@@ -138,9 +138,9 @@ def _write_tables(root: Path, version: str, names: list[str]) -> list[dict[str, 
         shared["lidarseg"] = lidarseg
     for name, rows in shared.items():
         with ExitStack() as stack:
-            table = _opened(stack, folder / f"{name}.json")
-            table.add(rows)
-            table.close()
+            opened = _opened(stack, folder / f"{name}.json")
+            opened.add(rows)
+            opened.close()
     return facts
 
 

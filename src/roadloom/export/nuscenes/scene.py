@@ -9,7 +9,6 @@ before it was cut off stay; all others are made again.
 import json
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,7 +31,6 @@ from roadloom.export.nuscenes.tokens import token
 from roadloom.io.atomic import write_bytes
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.clip import Clip
-from roadloom.scene.readers.nuscenes_scene import MAIN_LIDAR
 from roadloom.scene.sweep import Sweep
 
 Row = dict[str, Any]
@@ -164,14 +162,14 @@ class _Writer:
         self.counts["images"] += 1
         return f"{name}.{kind}"
 
-    def _absent(self) -> None:
-        """Count a file that is not there, or say that there is none."""
+    def _absent(self, error: MissingInput) -> None:
+        """Count a file that is not there, if gaps are allowed."""
         if not self.options.partial:
-            raise
+            raise error
         self.counts["absent_files"] += 1
 
     def _sweep(self, channel: Channel, i: int, name: str) -> str:
-        judged = channel.key[i] >= 0 and channel.name == MAIN_LIDAR
+        judged = channel.key[i] >= 0 and channel.sensor == self.clip.meta.lidar
         there = self.box.has(name)
         if not there or judged:
             try:
@@ -192,6 +190,8 @@ class _Writer:
         labels = point_labels(sweep, points)
         if labels is None:
             return
+        if not len(points):
+            labels = np.zeros(1, np.uint8)  # of the shot that stands for none
         own = self.token("sample_data", channel.name, int(channel.times_us[i]))
         row = lidarseg_row(self.options.version, own)
         if not self.box.has(row["filename"]):
@@ -199,8 +199,8 @@ class _Writer:
         self.lidarseg.append(row)
 
     def _annotate(self) -> None:
-        main = [channel for channel in self.channels if channel.name == MAIN_LIDAR]
-        mount = main[0].ego_from_sensor if main else None
+        lidar = self.clip.meta.lidar
+        mount = None if lidar is None else self.clip.rig.lidar(lidar).ego_from_lidar
         for key, frame in enumerate(self.clip):
             boxes = Boxes.empty(frame.time_ns)
             try:
@@ -222,18 +222,18 @@ class _Writer:
             self._occupancy()
 
     def _occupancy(self) -> None:
-        found = 0
         for key, frame in enumerate(self.clip):
             name = beside.occupancy_file(self.slot.name, self.samples[key]["token"])
-            if self.box.has(name):
-                found += 1
-                continue
-            with suppress(NotRecorded):
-                self.box.put(name, beside.occupancy_bytes(frame))
-                found += 1
-        if not found:
-            raise NotRecorded(
-                f"no key frame of {self.clip.scene_id} has Occ3D occupancy", field="--occupancy",
-                remedy="make labels with `roadloom label` and name them with --labels",
-            )  # fmt: skip
-        self.counts["occupancy"] = found
+            if not self.box.has(name):
+                try:
+                    data = beside.occupancy_bytes(frame)
+                except NotRecorded as error:
+                    if self.options.partial:
+                        continue
+                    raise NotRecorded(
+                        f"key frame {frame.key} of {self.clip.scene_id} has no Occ3D occupancy: "
+                        f"{error.message}", field="--occupancy",
+                        remedy="name labels on Occ3D's grid with --labels; --partial allows gaps",
+                    ) from error  # fmt: skip
+                self.box.put(name, data)
+            self.counts["occupancy"] += 1
