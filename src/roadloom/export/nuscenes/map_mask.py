@@ -31,6 +31,8 @@ from roadloom.scene.road_map import RoadMap
 PIXELS_PER_M = 10
 LAYER = "drivable_area"
 WHITE = 255
+SLAB = 64
+"""Columns of pixels that are looked up in a mask at a time."""
 FILES = {
     "boston-seaport": "maps/36092f0b03a857c6a3403e25b4b7aab3.png",
     "singapore-onenorth": "maps/53992ee3023e5494b90c316c183be829.png",
@@ -67,7 +69,9 @@ def tile_mask(road_map: RoadMap, tile: Tile) -> UInt8[np.ndarray, "row column"]:
     world_from_tile = Pose(np.eye(3), np.array([*tile.corner, 0.0]) - tile.shift * [1, 1, 0])
     fill_polygons(found, road_map.polygons.get(LAYER, ()), world_from_tile, grid)
     if LAYER in road_map.rasters:
-        fill_raster(found, road_map.rasters[LAYER], world_from_tile, grid)
+        for x, slab in _slabs(window):
+            part = found[x : x + slab.shape[0]]
+            fill_raster(part, road_map.rasters[LAYER], world_from_tile, FlatGrid(slab))
     found &= _kept(tile, grid)
     pixels = np.zeros((round(tile.edge_m * PIXELS_PER_M),) * 2, np.uint8)
     first = np.round(np.array(window.lower_m[:2]) * PIXELS_PER_M).astype(int)
@@ -86,6 +90,16 @@ def _window(tile: Tile) -> VoxelGrid:
     return VoxelGrid(
         lower_m=(x, y, 0.0), cell_m=(pixel, pixel, 1.0), shape=(int(size[0]), int(size[1]), 1)
     )
+
+
+def _slabs(window: VoxelGrid) -> Iterator[tuple[int, VoxelGrid]]:
+    """The window in pieces along x, each with its first column: a mask is asked point by point."""
+    x, y, z = window.lower_m
+    for first in range(0, window.shape[0], SLAB):
+        count = min(SLAB, window.shape[0] - first)
+        lower = (x + first / PIXELS_PER_M, y, z)
+        shape = (count, *window.shape[1:])
+        yield first, VoxelGrid(lower_m=lower, cell_m=window.cell_m, shape=shape)
 
 
 def _kept(tile: Tile, grid: FlatGrid) -> Bool[np.ndarray, "x y"]:
