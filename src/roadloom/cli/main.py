@@ -21,6 +21,7 @@ from roadloom.cli.info import Info
 from roadloom.cli.label import Label
 from roadloom.cli.prepare import Prepare
 from roadloom.cli.render_cameras import RenderCameras
+from roadloom.cli.render_lidar import RenderLidar
 from roadloom.cli.validate import Validate
 from roadloom.cli.view import View
 from roadloom.errors import RoadloomError
@@ -43,6 +44,7 @@ GROUPS: dict[str, dict[str, Callable[..., Command]]] = {
     },
     "render": {
         "cameras": RenderCameras,
+        "lidar": RenderLidar,
     },
 }
 """Commands of two words, such as ``export nuscenes``: first word -> second word -> command."""

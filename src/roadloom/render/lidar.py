@@ -158,7 +158,7 @@ def cast_sweep(
     else:
         knots, moved = ego_path(ego, time_ns, int(times.min()), int(times.max()))
         path = carry @ moved
-        pose = ego.at(np.array([time_ns], np.int64), extrapolate_ns=int(np.ptp(times)) + 1)[0]
+        pose = ego.at(np.array([time_ns], np.int64))[0]
     turn = _Turn(occupancy, mount, times, movers, (knots, packed_path(path)))
     if device is None:
         _shared(turn.cast, len(times), num_threads)

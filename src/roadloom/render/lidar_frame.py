@@ -23,7 +23,8 @@ def mount_of(clip: Clip, name: str | None = None) -> MountedLidar:
 
     Args:
         name: of a LiDAR of the rig, the main one by default; or a model (``MODELS``), which then
-            takes the place of the main LiDAR and turns as its maker says, up to the stamp.
+            takes the place of the main LiDAR and turns as its maker says, up to the stamp. Where
+            a recording has none, it sits as the LiDAR of the preset ``nuscenes`` does.
 
     Raises:
         NotRecorded: the clip has no LiDAR, or the beams of this one are not known.
@@ -33,7 +34,10 @@ def mount_of(clip: Clip, name: str | None = None) -> MountedLidar:
     if main is None and clip.rig.lidars:
         main = clip.rig.lidar_names[0]
     if name is None and main is None:
-        raise NotRecorded("this recording has no LiDAR", field="lidar")
+        raise NotRecorded(
+            "this recording has no LiDAR", field="lidar",
+            remedy=f"name a model: {', '.join(MODELS)}",
+        )  # fmt: skip
     name = main if name is None else name
     assert name is not None
     if name in clip.rig.lidar_names:
@@ -50,19 +54,15 @@ def mount_of(clip: Clip, name: str | None = None) -> MountedLidar:
             f"no LiDAR of the rig and no model is called {name!r}", field="lidar",
             remedy=f"choose one of {names}",
         )  # fmt: skip
-    if main is None:
-        raise NotRecorded(
-            "this recording has no LiDAR in whose place it could sit", field="lidar",
-            remedy="give cast_sweep a MountedLidar",
-        )  # fmt: skip
+    nominal = preset("nuscenes").lidars[0]
+    place = nominal.ego_from_lidar if main is None else clip.rig.lidar(main).ego_from_lidar
     if name == HDL_32E:
-        model = preset("nuscenes").lidars[0]
-        return replace(model, name=name, ego_from_lidar=clip.rig.lidar(main).ego_from_lidar)
+        return replace(nominal, name=name, ego_from_lidar=place)
     device = lidar_model(name)
     return MountedLidar(
         name=name,
         lidar=device,
-        ego_from_lidar=clip.rig.lidar(main).ego_from_lidar,
+        ego_from_lidar=place,
         trigger_offset_ns=-round(device.turn_s * 1e9),
         source="roadloom.sensors.lidar_models",
     )

@@ -172,7 +172,8 @@ def ego_path(
     """Knots from ``begin_ns`` to ``end_ns``, and the vehicle's pose at each in its own frame of
     ``time_ns``.
 
-    Outside the track it goes on as in its first or last piece, by at most the turn's length.
+    Outside the track it goes on as in its first or last piece, by at most as much as the turn
+    reaches from ``time_ns``.
 
     Raises:
         BadInput: the moments lie further outside the track.
@@ -180,8 +181,8 @@ def ego_path(
     between = (ego.time_ns > begin_ns) & (ego.time_ns < end_ns)
     ends = [begin_ns, end_ns] if end_ns > begin_ns else [begin_ns]
     knots = np.unique(np.concatenate([ego.time_ns[between], np.array(ends, np.int64)]))
-    beyond = max(end_ns - begin_ns, 1)
-    reference = ego.at(np.array([time_ns], np.int64), extrapolate_ns=beyond)[0]
+    beyond = max(abs(begin_ns - time_ns), abs(end_ns - time_ns))
+    reference = ego.at(np.array([time_ns], np.int64))[0]
     return knots, reference.inverse() @ ego.at(knots, extrapolate_ns=beyond)
 
 

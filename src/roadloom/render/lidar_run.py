@@ -1,0 +1,281 @@
+"""LiDAR sweeps of a whole source: by several processes, resumed where it was left.
+
+DIR/lidar.json              source, flags and class list: written first, never changed
+DIR/SCENE/LIDAR/TIME.npz    range, class, incidence, fate, time and point of every ray; TIME in ns
+DIR/SCENE/LIDAR/TIME.ply    or its points in the colours of their classes, to look at
+
+Files are renamed into place, so one that is there is whole, and is kept.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int64, UInt8
+
+from roadloom import __version__
+from roadloom.errors import BadInput
+from roadloom.geometry.pose import Pose
+from roadloom.geometry.voxel_grid import GRIDS, OCC3D, VoxelGrid
+from roadloom.io.atomic import write_json
+from roadloom.io.npz import Field, read_npz, write_npz
+from roadloom.io.ply import PointCloud, write_ply
+from roadloom.io.progress import show_progress
+from roadloom.io.read import exists, is_dir, is_file, read_json
+from roadloom.io.workers import check_workers, each, part_of
+from roadloom.render.lidar import CastSweep
+from roadloom.render.lidar_frame import mount_of, render_sweep
+from roadloom.scene.classes import CLASS_HASH
+from roadloom.scene.clip import Clip
+from roadloom.scene.palette import colors_of
+from roadloom.scene.registry import open_source
+from roadloom.scene.source import Source, SourceName
+
+SCHEMA = 1
+MANIFEST = "lidar.json"
+BLOCK = 8
+"""Sweeps that a worker takes at a time."""
+_RAYS = ("column", "beam")
+_FIELDS = {
+    "range_m": Field("<f4", _RAYS),
+    "label": Field("|u1", _RAYS, exact=True),
+    "incidence_rad": Field("<f4", _RAYS),
+    "fate": Field("|u1", _RAYS, exact=True),
+    "time_ns": Field("<i8", _RAYS, exact=True),
+    "points": Field("<f4", (*_RAYS, 3)),
+    "stamp_ns": Field("<i8", exact=True),
+    "world_from_ego": Field("<f8", (4, 4), exact=True),
+    "ego_from_lidar": Field("<f8", (4, 4), exact=True),
+}
+
+
+class LidarImages(NamedTuple):
+    """What a ``TIME.npz`` holds: all rays, columns in the order of time, beams as numbered."""
+
+    range_m: Float[np.ndarray, "column beam"]
+    """float32 [m]; infinite where nothing returned."""
+    label: UInt8[np.ndarray, "column beam"]
+    incidence_rad: Float[np.ndarray, "column beam"]
+    """float32; NaN where nothing returned."""
+    fate: UInt8[np.ndarray, "column beam"]
+    """Of ``render.lidar.Fate``: 0 returned, 1 missed, 2 too near, 3 too far."""
+    time_ns: Int64[np.ndarray, "column beam"]
+    """When each ray was fired."""
+    points: Float[np.ndarray, "column beam 3"]
+    """float32 [m], in the ego frame of ``stamp_ns``; NaN where nothing returned."""
+    stamp_ns: Int64[np.ndarray, ""]
+    world_from_ego: Float[np.ndarray, "4 4"]
+    """Of ``stamp_ns``; homogeneous, float64."""
+    ego_from_lidar: Float[np.ndarray, "4 4"]
+
+
+class Summary(NamedTuple):
+    """What a run did, in sweeps."""
+
+    written: int
+    kept: int
+    """Whole already."""
+    scenes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LidarJob:
+    """What is rendered. Fields are checked when it is made."""
+
+    source: str
+    """KIND:PLACE[:SCENE]."""
+    labels: str | None = None
+    """Folder of labels to attach."""
+    grid: str | None = None
+    """Name of one of ``GRIDS``; None: the first that a clip holds, or occ3d where it holds any."""
+    lidar: str | None = None
+    """A name that ``mount_of`` knows; None: the main LiDAR."""
+    keys_only: bool = True
+    """False: every sweep of that LiDAR's own rate, where the source knows occupancy at any time."""
+    moving: bool = True
+    """False: neither the vehicle nor any object moves while the LiDAR turns."""
+    format: Literal["npz", "ply"] = "npz"
+
+    def __post_init__(self) -> None:
+        if self.grid is not None and self.grid not in GRIDS:
+            raise BadInput(
+                f"no grid {self.grid!r}", field="--grid", remedy=f"use {', '.join(GRIDS)}"
+            )
+
+    def open(self) -> Source:
+        return open_source(self.source, labels=self.labels)
+
+    def grid_of(self, clip: Clip) -> VoxelGrid:
+        if self.grid is not None:
+            return GRIDS[self.grid]
+        held = clip.occupancy_grids
+        return held[0] if held else OCC3D
+
+    def times_ns(self, clip: Clip) -> tuple[int, ...]:
+        """Moments of the sweeps of a clip that are rendered."""
+        if self.keys_only:
+            return tuple(clip.times_ns.tolist())
+        name = mount_of(clip, self.lidar).name
+        name = name if name in clip.rig.lidar_names else clip.meta.lidar or clip.rig.lidar_names[0]
+        return tuple(clip.sweeps[name].records.time_ns.tolist())
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What must be equal for two runs to share a folder; their scenes may differ."""
+        name = SourceName.parse(self.source)
+        return {
+            "roadloom_lidar_sweeps": SCHEMA,
+            "version": __version__,
+            "class_hash": CLASS_HASH,
+            **asdict(self),
+            "source": str(SourceName(name.kind, name.place, None)),
+        }
+
+
+def render_source(
+    job: LidarJob,
+    folder: str | Path,
+    *,
+    workers: int = 1,
+    shard: tuple[int, int] = (0, 1),
+) -> Summary:
+    """Write every sweep that ``folder`` lacks.
+
+    Args:
+        folder: created if missing, and bound to the job it was begun with.
+        workers: processes; 1 works in this one.
+        shard: (i, n): only scenes i, i + n, i + 2n, ...
+
+    Raises:
+        BadInput: the folder holds something else, or data is damaged.
+        NotRecorded: a scene has no occupancy on this grid, or the beams are not known.
+        MissingInput: there is no such LiDAR.
+        RoadloomError: a worker was killed.
+    """
+    check_workers(workers)
+    part_of((), shard)
+    folder, source = Path(folder), job.open()
+    if not len(source):
+        raise BadInput("the source has no scenes", file=job.source, field="SOURCE")
+    mount_of(source.clip(source.scenes[0]), job.lidar)
+    claim(folder, job.manifest)
+    scenes = part_of(source.scenes, shard)
+    blocks = [
+        (scene, times[first : first + BLOCK])
+        for scene in scenes
+        for times in (job.times_ns(source.clip(scene)),)
+        for first in range(0, len(times), BLOCK)
+    ]
+    total, written = sum(len(times) for _, times in blocks), 0
+    with show_progress(total=total, desc=f"rendering {job.source}", unit="sweep") as bar:
+        for done, count in each(partial(_write_block, job, folder), blocks, workers):
+            written += done
+            bar.update(count)
+    return Summary(written, total - written, len(scenes))
+
+
+def claim(folder: Path, manifest: dict[str, Any]) -> None:
+    """Make a folder one of this manifest, or find that it is.
+
+    Raises:
+        BadInput: it was begun with other flags, or holds other things.
+    """
+    path = folder / MANIFEST
+    if not exists(path):
+        if is_dir(folder) and any(not p.name.startswith(".") for p in folder.iterdir()):
+            raise BadInput(
+                f"is not empty and holds no {MANIFEST}", file=folder, field="--out",
+                remedy="name a new folder, or one that `roadloom render lidar` has begun",
+            )  # fmt: skip
+        write_json(path, manifest)
+        return
+    found = read_json(path)
+    found = found if isinstance(found, dict) else {}
+    for name, wanted in manifest.items():
+        if found.get(name) != wanted:
+            raise BadInput(
+                f"the folder was begun with {found.get(name)!r}, now {wanted!r} is asked for",
+                file=path, field=name, remedy="use the same flags and version, or a new folder",
+            )  # fmt: skip
+
+
+def read_images(path: str | Path) -> LidarImages:
+    """One ``TIME.npz``.
+
+    Raises:
+        MissingInput: no such file.
+        BadInput: it is damaged, or no such file at all.
+    """
+    return LidarImages(**read_npz(path, _FIELDS))
+
+
+def write_images(path: str | Path, found: CastSweep) -> None:
+    """The file that ``read_images`` reads; the same sweep gives the same bytes."""
+    write_npz(
+        path,
+        {
+            "range_m": found.range_m.astype(np.float32),
+            "label": found.label,
+            "incidence_rad": found.incidence_rad.astype(np.float32),
+            "fate": found.fate,
+            "time_ns": found.ray_time_ns,
+            "points": found.points.astype(np.float32),
+            "stamp_ns": np.array(found.time_ns, np.int64),
+            "world_from_ego": _matrix(found.world_from_ego),
+            "ego_from_lidar": _matrix(found.mount.ego_from_lidar),
+        },
+    )
+
+
+def _matrix(pose: Pose) -> Float[np.ndarray, "4 4"]:
+    whole = np.eye(4)
+    whole[:3, :3], whole[:3, 3] = pose.rotation, pose.translation
+    return whole
+
+
+@lru_cache(maxsize=1)
+def _clip(job: LidarJob, scene: str) -> Clip:
+    """The scene that a worker is at; its next block mostly belongs to the same."""
+    return job.open().clip(scene)
+
+
+def _write_block(
+    job: LidarJob, folder: Path, block: tuple[str, tuple[int, ...]]
+) -> tuple[int, int]:
+    """Sweeps that were rendered, and all of the block."""
+    scene, times = block
+    clip = _clip(job, scene)
+    mount = mount_of(clip, job.lidar)
+    grid, written = job.grid_of(clip), 0
+    for time_ns in times:
+        path = folder / scene / mount.name / f"{time_ns}.{job.format}"
+        if is_file(path):
+            continue
+        found = render_sweep(clip.at(time_ns), grid, mount, moving=job.moving)
+        if job.format == "npz":
+            write_images(path, found)
+        else:
+            _write_cloud(path, found, clip)
+        written += 1
+    return written, len(times)
+
+
+def _write_cloud(path: Path, found: CastSweep, clip: Clip) -> None:
+    sweep = found.sweep()
+    assert sweep.label is not None
+    comments = (
+        f"{clip.meta.source} {clip.scene_id}, {found.mount.name} cast in occupancy",
+        f"frame: ego at {found.time_ns} ns",
+        f"licence: {clip.licence}",
+    )
+    write_ply(
+        path,
+        PointCloud(
+            points=sweep.points,
+            colors=colors_of(sweep.label),
+            label=sweep.label,
+            comments=comments,
+        ),
+    )
