@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 from tests.conftest import real_data_folder
-from tests.scene.readers import av2_log
+from tests.scene.readers import av2_log, py123d_log
 from tests.scene.readers.nuscenes_root import Root
 from tests.scene.rich_clip import rich_clip
 
@@ -51,6 +51,12 @@ def _folder(folder: Path) -> Source:
     return roadloom.open(f"folder:{folder}/clip")
 
 
+def _py123d(folder: Path) -> Source:
+    pytest.importorskip("py123d", reason="the extra py123d is not installed")
+    mine = rich_clip(folder, origin=1000.0)
+    return roadloom.open(f"py123d:{py123d_log.write(mine, folder / 'root')}")
+
+
 def _real(source: str) -> Callable[[Path], Source]:
     def open_real(_: Path) -> Source:
         data = real_data_folder()
@@ -80,6 +86,7 @@ SOURCES: dict[str, Callable[[Path], Source]] = {
     "av2 real": _real("av2:av2/sensor/val"),
     "layouts real": _layouts,
     "folder": _folder,
+    "py123d made": _py123d,
 }
 
 

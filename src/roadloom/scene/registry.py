@@ -16,6 +16,7 @@ KINDS = {
     "av2": "roadloom.scene.readers.av2:Av2Source",
     "layouts": "roadloom.scene.readers.layouts:LayoutsSource",
     "folder": "roadloom.scene.readers.folder:FolderSource",
+    "py123d": "roadloom.scene.readers.py123d:Py123dSource",
     "occ3d": "roadloom.scene.readers.occ3d:Occ3dSource",
     "occ3d_waymo": "roadloom.scene.readers.occ3d_waymo:Occ3dWaymoSource",
     "carla_sc": "roadloom.scene.readers.carla_sc:CarlaScSource",
