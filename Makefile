@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help setup demo test check bench beside docs clean
+.PHONY: help setup demo test check bench beside devkit docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -37,8 +37,15 @@ bench: $(STAMP)  ## measure; prints one JSON line per figure
 beside: $(STAMP)  ## draw the town beside real photographs (ROADLOOM_REAL_DATA) into out/beside
 	$(BIN)/python -m studies.town_beside --out out/beside
 
+devkit: $(STAMP)  ## test exports with the official nuScenes devkit, in a .venv-devkit of its own
+	test -x .venv-devkit/bin/python || $(BIN)/python -m venv .venv-devkit
+	.venv-devkit/bin/python -c 'import pathlib, sysconfig; p = sysconfig.get_path("purelib"); pathlib.Path(p, "roadloom_venv.pth").write_text("$(CURDIR)/" + "$(VENV)" + p[len("$(CURDIR)/.venv-devkit"):] + "\n$(CURDIR)/src\n")'
+	.venv-devkit/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/export/devkit_requirements.txt
+	.venv-devkit/bin/python -m pip install --quiet --disable-pip-version-check --no-deps nuscenes-devkit==1.2.0
+	.venv-devkit/bin/python -m pytest -p no:cacheprovider tests/export
+
 docs: $(STAMP)  ## check that every link and code block in the documents holds
 	$(BIN)/python -m pytest -q tests/architecture/test_docs.py
 
 clean:  ## remove what was built
-	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-devkit out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,7 +8,7 @@ from roadloom.export.nuscenes.options import NuScenesOptions
 from roadloom.export.nuscenes.run import export_nuscenes
 from roadloom.scene import registry
 
-OPTIONS = NuScenesOptions(image_format="png", tile_m=300.0, occupancy=True)
+OPTIONS = NuScenesOptions(image_format="png", tile_m=240.0, occupancy=True)
 
 
 @pytest.fixture(scope="session")
