@@ -70,4 +70,4 @@ def _continued(ego: PoseTrack, end: int, inward: int) -> Pose:
     time_ns = int(ego.time_ns[end])
     span = min(BASE_NS, int(ego.time_ns[-1] - ego.time_ns[0]))
     inner = ego.at(np.array([time_ns + inward * span], np.int64))[0]
-    return blend(ego.world_from_ego[end], inner, np.array(-BEYOND_NS / span))
+    return blend(ego.world_from_ego[end], inner, -BEYOND_NS / span)

@@ -90,7 +90,7 @@ class SweepMaker:
         (sweep, labels), points = _kept(sweep, labels, outside), points[outside]
         starts = self._starts(sweep)
         holder, objects, carried = self._carry(sweep, starts, points, labels)
-        boxed = np.append(objects.class_id, UNKNOWN)[holder]  # -1 takes the last
+        boxed = np.append(objects.class_id, np.uint8(UNKNOWN))[holder]  # -1 takes the last
         by_map = np.full(len(points), UNKNOWN, np.uint8)
         rest = np.flatnonzero((labels == UNKNOWN) & (boxed == UNKNOWN))
         by_map[rest] = self._map.classes(points[rest], sweep.world_from_ego)
