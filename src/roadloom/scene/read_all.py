@@ -15,7 +15,7 @@ def read_problems(
 
     Args:
         open_scene: opens it.
-        absent_is_fine: pass over sensor files that are not there.
+        absent_is_fine: pass over files of sensors and occupancy that are not there.
     """
     try:
         reader = open_scene()
@@ -31,7 +31,9 @@ def read_problems(
     for key in range(len(reader.meta.key_times_ns)):
         yield from raised(partial(reader.boxes, key))
         for grid in reader.occupancy_grids():
-            yield from raised(partial(reader.occupancy, key, grid))
+            for problem in raised(partial(reader.occupancy, key, grid)):
+                if not (absent_is_fine and isinstance(problem, MissingInput)):
+                    yield problem
     yield from raised(reader.ego)
     yield from raised(reader.road_map)
 

@@ -17,7 +17,7 @@ def _inside(value, lower, size, count):
     return plane(0, lower, size) <= value and value < plane(count, lower, size)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")  # a call with arrays costs more than the work
 @no_type_check
 def _look(
     cell, labels, lidar, camera, source, lower, size, samples, rotation, shift, votes, touched
@@ -28,38 +28,40 @@ def _look(
     """
     low, edge = source
     kinds = free = seen_lidar = seen_camera = 0
-    for part in range(samples[0] * samples[1] * samples[2]):
-        a, rest = divmod(part, samples[1] * samples[2])
-        b, c = divmod(rest, samples[2])
+    for a in range(samples[0]):
         x = lower[0] + (cell[0] + (a + 0.5) / samples[0]) * size[0]
-        y = lower[1] + (cell[1] + (b + 0.5) / samples[1]) * size[1]
-        z = lower[2] + (cell[2] + (c + 0.5) / samples[2]) * size[2]
-        u = rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z + shift[0]
-        v = rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z + shift[1]
-        w = rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z + shift[2]
-        if not (
-            _inside(u, low[0], edge[0], labels.shape[0])
-            and _inside(v, low[1], edge[1], labels.shape[1])
-            and _inside(w, low[2], edge[2], labels.shape[2])
-        ):
-            continue
-        p = locate(u, low[0], edge[0], labels.shape[0])
-        q = locate(v, low[1], edge[1], labels.shape[1])
-        r = locate(w, low[2], edge[2], labels.shape[2])
-        seen_lidar += lidar.size > 0 and lidar[p, q, r]
-        seen_camera += camera.size > 0 and camera[p, q, r]
-        label = labels[p, q, r]
-        if label == FREE:
-            free += 1
-        elif label != UNKNOWN:
-            if votes[label] == 0:
-                touched[kinds] = label
-                kinds += 1
-            votes[label] += 1
+        for b in range(samples[1]):
+            y = lower[1] + (cell[1] + (b + 0.5) / samples[1]) * size[1]
+            for c in range(samples[2]):
+                z = lower[2] + (cell[2] + (c + 0.5) / samples[2]) * size[2]
+                u = rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z + shift[0]
+                v = rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z + shift[1]
+                w = rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z + shift[2]
+                if not (
+                    _inside(u, low[0], edge[0], labels.shape[0])
+                    and _inside(v, low[1], edge[1], labels.shape[1])
+                    and _inside(w, low[2], edge[2], labels.shape[2])
+                ):
+                    continue
+                p = locate(u, low[0], edge[0], labels.shape[0])
+                q = locate(v, low[1], edge[1], labels.shape[1])
+                r = locate(w, low[2], edge[2], labels.shape[2])
+                if lidar.size > 0 and lidar[p, q, r]:
+                    seen_lidar += 1
+                if camera.size > 0 and camera[p, q, r]:
+                    seen_camera += 1
+                label = labels[p, q, r]
+                if label == FREE:
+                    free += 1
+                elif label != UNKNOWN:
+                    if votes[label] == 0:
+                        touched[kinds] = label
+                        kinds += 1
+                    votes[label] += 1
     return kinds, free, seen_lidar, seen_camera
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def _decide(kinds, free, total, votes, touched, weights, share):
     """What a cell shows; the votes are cleared."""
