@@ -10,13 +10,14 @@ import time
 import numpy as np
 
 import roadloom.label.scene
-from roadloom.geometry.voxel_grid import CARLA_SC
+from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.label.recipe import Recipe
 from roadloom.label.run import label_source
 from roadloom.scene.clip import Clip
 from roadloom.scene.occupancy import Occupancy
 
-RECIPE = Recipe(grid=CARLA_SC, future_offsets=(0, 1))
+SMALL = VoxelGrid(lower_m=(-4.0, -4.0, -1.0), cell_m=(0.5, 0.5, 0.5), shape=(16, 16, 5))
+RECIPE = Recipe(grid=SMALL, future_offsets=(0, 1))
 
 
 class SlowLabeller:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from studies.kills import differing, kill_and_resume
-from tests.label.slow_run import RECIPE, SlowLabeller
+from tests.label.slow_run import RECIPE, SMALL, SlowLabeller
 from tests.scene.rich_clip import rich_clip
 
 import roadloom
@@ -117,7 +117,7 @@ def test_shards_and_single_scenes_make_the_same_folder(
 
 def test_another_recipe_or_source_is_refused(many: str, whole: Path, tmp_path: Path) -> None:
     for source, recipe, field in (
-        (many, Recipe(grid=CARLA_SC, future_offsets=(0,)), "recipe.future_offsets"),
+        (many, Recipe(grid=SMALL, future_offsets=(0,)), "recipe.future_offsets"),
         (many, Recipe(grid=OCC3D, future_offsets=(0, 1)), "recipe.grid.lower_m"),
         (f"{many}/a", RECIPE, "source"),
     ):
@@ -134,7 +134,7 @@ def test_another_recipe_or_source_is_refused(many: str, whole: Path, tmp_path: P
 def test_labels_of_other_key_frames_are_refused(many: str, whole: Path) -> None:
     labels = LabelFolder(whole)
     (time, _), *_ = labels.keys("c")
-    label = labels.occupancy("c", time, CARLA_SC)
+    label = labels.occupancy("c", time, SMALL)
     for path in (labels.path("c"), labels.record_path("c")):
         path.unlink()
     labels.add("c", time + 1, label)
