@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 from tests.conftest import real_data_folder
-from tests.scene.readers import av2_log, py123d_log
+from tests.scene.readers import av2_log, occupancy_roots, py123d_log
 from tests.scene.readers.nuscenes_root import Root
 from tests.scene.rich_clip import rich_clip
 
@@ -57,6 +57,22 @@ def _py123d(folder: Path) -> Source:
     return roadloom.open(f"py123d:{py123d_log.write(mine, folder / 'root')}")
 
 
+def _occ3d(folder: Path) -> Source:
+    return roadloom.open(f"occ3d:{occupancy_roots.write_occ3d(folder)}")
+
+
+def _occ3d_waymo(folder: Path) -> Source:
+    return roadloom.open(f"occ3d_waymo:{occupancy_roots.write_waymo(folder)}")
+
+
+def _carla_sc(folder: Path) -> Source:
+    return roadloom.open(f"carla_sc:{occupancy_roots.write_carla(folder)}")
+
+
+def _semantickitti(folder: Path) -> Source:
+    return roadloom.open(f"semantickitti:{occupancy_roots.write_kitti(folder)}")
+
+
 def _real(source: str) -> Callable[[Path], Source]:
     def open_real(_: Path) -> Source:
         data = real_data_folder()
@@ -86,6 +102,12 @@ SOURCES: dict[str, Callable[[Path], Source]] = {
     "av2 real": _real("av2:av2/sensor/val"),
     "layouts real": _layouts,
     "folder": _folder,
+    "occ3d made": _occ3d,
+    "occ3d real": _real("occ3d:occ3d_nuscenes"),
+    "occ3d_waymo made": _occ3d_waymo,
+    "carla_sc made": _carla_sc,
+    "semantickitti made": _semantickitti,
+    "semantickitti real": _real("semantickitti:semantickitti"),
     "py123d made": _py123d,
 }
 

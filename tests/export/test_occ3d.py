@@ -1,4 +1,4 @@
-"""Export as Occ3D: read back equal, the same bytes again, kept files, shards, and what is refused."""
+"""Export as Occ3D: read back equal, the same bytes again, kept files, shards, refusals."""
 
 import hashlib
 import json
