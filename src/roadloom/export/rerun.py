@@ -205,9 +205,7 @@ class _Recording:
             indexes=[rr.TimeColumn(TIME, timestamp=track.time_ns.astype("datetime64[ns]"))],
             columns=rr.Transform3D.columns(
                 translation=at.astype(np.float32),
-                mat3x3=track.world_from_ego.rotation.astype(np.float32).reshape(-1, 9)[
-                    :, [0, 3, 6, 1, 4, 7, 2, 5, 8]
-                ],
+                mat3x3=track.world_from_ego.rotation.astype(np.float32),
             ),
         )
 
