@@ -1,13 +1,18 @@
 """A drive along a street by arithmetic: ten kinds of objects, labelled points, a map."""
 
+from pathlib import Path
+
 import numpy as np
 
+from roadloom.export.nuscenes.options import NuScenesOptions
+from roadloom.export.nuscenes.run import export_nuscenes
 from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose, rotation_from_yaw
+from roadloom.scene import registry
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.classes import class_id
 from roadloom.scene.clip import Clip
-from roadloom.scene.reader import ClipMeta, ClipReader, Records
+from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader
 from roadloom.scene.road_map import Lane, Polygon, RoadMap
 from roadloom.scene.sweep import LidarOrigin, Sweep
 from roadloom.sensors.rig import MountedLidar, Rig
@@ -15,6 +20,7 @@ from roadloom.sensors.rig import MountedLidar, Rig
 START_NS = 1_600_000_000_000_000_000
 STEP_NS = 500_000_000
 KEYS = 4
+CITY = "singapore-onenorth"
 SPEED = 6.0
 YAW = 0.4
 ORIGIN = np.array([-3120.4, 812.7, 57.31])
@@ -189,3 +195,28 @@ def street_map(world_from_street: Pose) -> RoadMap:
 
 def street_clip(scene: str = "street", *, labels: bool = True, east: float = 0.0) -> Clip:
     return Clip(StreetReader(scene, labels=labels, east=east))
+
+
+class StreetSource(SourceReader):
+    """Two streets, far apart; the second one's points have no labels."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        return "first", "second"
+
+    def open_scene(self, scene: str) -> StreetReader:
+        return StreetReader(scene, labels=scene == "first", east=900.0 * (scene == "second"))
+
+
+def export_streets(root: Path) -> Path:
+    """Both streets as a data root in one city, under names of the official val split."""
+    registry.KINDS["street"] = "tests.export.street_clip:StreetSource"
+    options = NuScenesOptions(city=CITY, official="val", lead_sweeps=0, images=False)
+    try:
+        export_nuscenes("street:val", root, options)
+    finally:
+        del registry.KINDS["street"]
+    return root

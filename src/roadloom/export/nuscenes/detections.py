@@ -138,7 +138,8 @@ def sample_tokens(tables: Path) -> dict[str, list[str]]:
     """Scene -> token of each of its key frames, in time order; ``tables`` is ROOT/VERSION."""
     scenes, samples = tables / "scene.json", tables / "sample.json"
     found: dict[str, list[tuple[int, str]]] = {
-        row.text("token"): [] for row in Fields(scenes, "", {"rows": read_json(scenes)}).each("rows")
+        row.text("token"): []
+        for row in Fields(scenes, "", {"rows": read_json(scenes)}).each("rows")
     }
     for row in Fields(samples, "", {"rows": read_json(samples)}).each("rows"):
         found[row.text("scene_token")].append((row.whole("timestamp"), row.text("token")))
