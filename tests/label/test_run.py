@@ -200,6 +200,13 @@ def test_the_program_labels_and_shows(
     with pytest.raises(SystemExit) as caught:
         main([*view, str(out)])
     assert caught.value.code == 0 and (tmp_path / "view" / "occupancy.png").is_file()
+    data = bytearray(labels.path("b").read_bytes())
+    for status, words in ((0, "is sound"), (1, "the label at ")):
+        with pytest.raises(SystemExit) as caught:
+            main(["validate", f"labels:{out}"])
+        assert caught.value.code == status and words in capsys.readouterr().out
+        data[-1] ^= 1
+        labels.path("b").write_bytes(data)
 
 
 def test_the_program_refuses_what_pages_cannot_show(

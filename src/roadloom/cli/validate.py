@@ -1,12 +1,16 @@
 """``roadloom validate``: look at every field and file of a source and say what is wrong."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from roadloom.cli.command import Command
+
+if TYPE_CHECKING:
+    from roadloom.errors import RoadloomError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +22,8 @@ class Validate(Command):
     """
 
     source: Annotated[str, tyro.conf.Positional]
-    """KIND:PLACE[:SCENE]; without a SCENE the whole source is checked."""
+    """KIND:PLACE[:SCENE]; without a SCENE the whole source is checked. Or labels:DIR, a folder that
+    `roadloom label` wrote: every label is read and every checksum compared."""
     partial: bool = False
     """Accept a cut-down recording: list the sensor files that it lacks instead of failing."""
     most: int = 50
@@ -26,27 +31,35 @@ class Validate(Command):
 
     def run(self) -> int:
         from roadloom.errors import BadInput, RoadloomError
-        from roadloom.scene.registry import open_reader
-        from roadloom.scene.source import check_scene
 
         if self.most < 0:
             raise BadInput(f"{self.most} is negative", field="--most", remedy="give 0 or more")
         try:
-            name, reader = open_reader(self.source)
-            check_scene(name, reader.scenes)
-            problems = list(reader.problems(name.scene, partial=self.partial))
+            problems, absent = self._found()
         except RoadloomError as error:
-            problems, absent = [error], []  # type: ignore[list-item]
-        else:
-            absent = list(reader.absent_files(name.scene)) if self.partial else []
+            problems, absent = [error], []
         _show("problem", [str(problem) for problem in problems], self.most)
-        _show("absent file", absent, self.most)
+        _show("absent file", list(absent), self.most)
         if problems:
             sys.stdout.write(f"{self.source} FAILED: {_count(len(problems), 'problem')}\n")
             return 1
         lacking = f", {_count(len(absent), 'file')} absent" if self.partial else ""
         sys.stdout.write(f"{self.source} is sound{lacking}\n")
         return 0
+
+    def _found(self) -> "tuple[Sequence[RoadloomError], Sequence[str]]":
+        """Problems, and files that a cut-down recording lacks."""
+        from roadloom.scene.labels import LabelFolder
+        from roadloom.scene.registry import open_reader
+        from roadloom.scene.source import check_scene
+
+        kind, _, place = self.source.partition(":")
+        if kind == "labels" and place:
+            return list(LabelFolder.open(place).problems()), []
+        name, reader = open_reader(self.source)
+        check_scene(name, reader.scenes)
+        problems = list(reader.problems(name.scene, partial=self.partial))
+        return problems, list(reader.absent_files(name.scene)) if self.partial else []
 
 
 def _show(what: str, lines: list[str], most: int) -> None:

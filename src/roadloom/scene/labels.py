@@ -268,19 +268,24 @@ class LabelFolder:
         names = {file.name.removesuffix(SUFFIX) for file in self.folder.glob(f"*{SUFFIX}")}
         for scene in sorted(names | set(self._finished_scenes())):
             try:
-                path = self.path(scene)
-                index = index_of(path, scene, fresh=True)
-                if self.finished(scene):
+                damaged = list(self._damaged(scene))
+                if not damaged and self.finished(scene):
                     self._check_record(scene)
             except BadInput as error:
+                damaged = [error]
+            yield from damaged
+
+    def _damaged(self, scene_id: str) -> Iterator[BadInput]:
+        """Labels of a scene that cannot be read."""
+        path = self.path(scene_id)
+        index = index_of(path, scene_id, fresh=True)
+        if index is None or index.header is None:
+            return
+        for place in index.places.values():
+            try:
+                read_label(path, index.header, place)
+            except BadInput as error:
                 yield error
-                continue
-            for place in () if index is None else index.places.values():
-                try:
-                    assert index is not None and index.header is not None
-                    read_label(path, index.header, place)
-                except BadInput as error:
-                    yield error
 
     def _check_record(self, scene_id: str) -> None:
         record, path = self._record(scene_id), self.path(scene_id)
@@ -289,7 +294,8 @@ class LabelFolder:
         for field, there in (("labels", count), ("sha256", _digest(path)), ("scene", scene_id)):
             if record.get(field) != there:
                 raise BadInput(
-                    f"is {there}, not {record.get(field)!r} as when the scene was finished",
+                    f"is {short(there)}, not {short(record.get(field))} as when the scene was "
+                    "finished",
                     file=path, field=field, remedy=remedy(path),
                 )  # fmt: skip
 
