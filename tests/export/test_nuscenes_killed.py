@@ -22,7 +22,7 @@ from roadloom.export.nuscenes.run import export_nuscenes
 Path(sys.argv[2]).touch()
 export_nuscenes("toy:val", sys.argv[1], OPTIONS)
 """
-KILLS = 4
+KILLS = 3
 
 
 def test_kills_leave_no_trace(exported, tmp_path):

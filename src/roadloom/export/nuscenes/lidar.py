@@ -24,8 +24,8 @@ REACH_NS = 200_000_000
 
 def sweep_rows(
     sweep: Sweep, ego_from_lidar: Pose, ego: PoseTrack
-) -> tuple[Float32[np.ndarray, "row 5"], Int64[np.ndarray, " row"]]:
-    """Rows of a sweep's file, and the point that each is.
+) -> tuple[Float32[np.ndarray, "row 5"], Int64[np.ndarray, " kept"]]:
+    """Rows of a sweep's file, and the points that they are.
 
     Unknown intensity is 0, an unknown ring 0: the file has no word for unknown. A sweep without
     points becomes one shot that met nothing, as readers take an empty file for a damaged one.
