@@ -16,6 +16,7 @@ from roadloom.errors import BadInput
 from roadloom.export.nuscenes.manifest import Claim, claim, read_manifest
 from roadloom.export.nuscenes.merge import merge_root, read_fragment
 from roadloom.export.nuscenes.options import NuScenesOptions
+from roadloom.export.nuscenes.outbox import tidy
 from roadloom.export.nuscenes.scene import fragment_path, write_scene
 from roadloom.export.trim import trimmed
 from roadloom.io.progress import show_progress
@@ -97,6 +98,7 @@ def export_nuscenes(
             counts.update(done)
             bar.update()
     merge_root(root)
+    tidy(root, lambda name: is_file(fragment_path(root, name)))
     left_out: Counter[str] = Counter()
     for scene in todo:
         left_out.update(read_fragment(root, held.slot(scene).name)["left_out"])
