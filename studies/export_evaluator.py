@@ -47,7 +47,7 @@ def judge(folder: Path) -> None:
     print(f"mAP {metrics.mean_ap!r}, NDS {metrics.nd_score!r}")
     print(f"mean errors of true positives: {metrics.tp_errors}")
     for name, precision in metrics.mean_dist_aps.items():
-        print(f"{name}: {truth[name]} boxes judged, AP {precision!r}")
+        print(f"{name}: {truth[name]} boxes judged, AP {float(precision)!r}")
 
 
 if __name__ == "__main__":
