@@ -22,7 +22,7 @@ from roadloom.errors import BadInput, RoadloomError
 from roadloom.geometry.voxel_grid import OCC3D, VoxelGrid
 from roadloom.scene import store_read, store_write
 from roadloom.scene.class_maps import ids_from
-from roadloom.scene.classes import CLASSES, FREE, UNKNOWN
+from roadloom.scene.classes import CLASSES, FREE, KNOWN_HASHES, UNKNOWN
 from roadloom.scene.labels import LabelFolder
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.store_codec import MOST_CELLS, largest_payload, pack, unpack
@@ -253,6 +253,18 @@ def test_a_file_of_another_kind_schema_or_scene_is_refused(three: LabelFolder) -
     three.path("b").write_bytes(foreign + struct.pack("<I", crc32(foreign)))
     with pytest.raises(BadInput, match="another list of classes"):
         three.times_ns("b")
+
+
+def test_labels_of_an_earlier_class_list_are_read_and_not_continued(three: LabelFolder) -> None:
+    earlier = next(iter(KNOWN_HASHES)).encode()
+    data = bytearray(three.path("a").read_bytes())
+    data[12:28] = earlier
+    data[HEADER_BYTES - 4 : HEADER_BYTES] = struct.pack("<I", crc32(data[: HEADER_BYTES - 4]))
+    overwrite(three.path("a"), data)
+    assert three.occupancy("a", 100, GRID).same_as(some_label(1))
+    with pytest.raises(BadInput, match="earlier, shorter list"):
+        three.add("a", 300, some_label(3))
+    assert three.path("a").read_bytes() == data
 
 
 def test_a_file_that_was_exchanged_is_read_anew(three: LabelFolder) -> None:

@@ -44,6 +44,8 @@ class Header:
     scene_id: str
     grid: VoxelGrid
     frame: str
+    class_hash: str = CLASS_HASH
+    """Of the class list that the ids follow: ours, or one that ours continues."""
 
     @property
     def cells(self) -> int:
@@ -52,7 +54,7 @@ class Header:
 
     def to_bytes(self) -> bytes:
         fixed = _HEADER.pack(
-            _MAGIC, SCHEMA, CLASS_HASH.encode(), self.frame.encode(), *self.grid.lower_m,
+            _MAGIC, SCHEMA, self.class_hash.encode(), self.frame.encode(), *self.grid.lower_m,
             *self.grid.cell_m, *self.grid.shape, self.scene_id.encode(),
         )  # fmt: skip
         return fixed + _CRC.pack(crc32(fixed))
@@ -75,8 +77,10 @@ class Header:
             raise BadInput(
                 "its checksum differs: damaged", file=path, field="header", remedy=remedy(path)
             )
-        check_class_hash(class_hash.rstrip(b"\0").decode(errors="replace"), file=path)
-        name, frame = (b.rstrip(b"\0").decode(errors="replace") for b in (scene, frame))
+        name, frame, class_hash = (
+            b.rstrip(b"\0").decode(errors="replace") for b in (scene, frame, class_hash)
+        )
+        check_class_hash(class_hash, file=path)
         if name != scene_id:
             raise BadInput(
                 f"holds the labels of scene {ascii(name)}", file=path, field="scene_id",
@@ -86,7 +90,7 @@ class Header:
             grid = VoxelGrid(
                 lower_m=tuple(numbers[:3]), cell_m=tuple(numbers[3:6]), shape=tuple(numbers[6:])
             )
-            header = Header(scene_id=name, grid=grid, frame=frame)
+            header = Header(scene_id=name, grid=grid, frame=frame, class_hash=class_hash)
             if frame not in FRAMES or header.cells > MOST_CELLS:
                 raise ValueError(f"{frame!r}, {header.cells} cells")
         except ValueError as error:

@@ -84,7 +84,9 @@ def index_of_open(file: int, path: Path, scene_id: str, *, fresh: bool = False) 
     identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
     kept = _KEPT.pop(name, None)
     if kept is None or kept.file != identity or fresh:
-        begun = kept if kept is not None and not fresh and _continues(file, kept, identity) else None
+        begun = (
+            kept if kept is not None and not fresh and _continues(file, kept, identity) else None
+        )
         kept = _scan(file, path, scene_id, begun, identity)
     _KEPT[name] = kept
     while len(_KEPT) > _MOST_KEPT:

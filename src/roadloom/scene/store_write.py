@@ -15,6 +15,7 @@ from types import TracebackType
 from zlib import crc32
 
 from roadloom.errors import BadInput, RoadloomError
+from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.store_codec import MOST_CELLS, pack
 from roadloom.scene.store_format import MOST_OFFSET, Header, Record, remedy
@@ -99,6 +100,11 @@ class SceneWriter:
                 f"there is a label of scene {self.scene_id} at {key[0]} ns, offset {key[1]}",
                 file=self.path, field="time_ns",
                 remedy="labels are never replaced: write the new ones into a new folder",
+            )  # fmt: skip
+        if self._header is not None and self._header.class_hash != CLASS_HASH:
+            raise BadInput(
+                "its labels follow an earlier, shorter list of classes", file=self.path,
+                field="class_hash", remedy="write the new ones into a new folder",
             )  # fmt: skip
         x, y, z = occupancy.grid.shape
         if x * y * z > MOST_CELLS:
