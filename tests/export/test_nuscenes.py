@@ -18,7 +18,7 @@ from roadloom.geometry.box import points_in_boxes_count
 from roadloom.geometry.voxel_grid import OCC3D
 from roadloom.io.image import read_image
 from roadloom.scene.class_maps import DATASET_CLASSES, ids_from
-from roadloom.scene.classes import class_name
+from roadloom.scene.classes import class_id, class_name
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.registry import open_reader, open_source
 
@@ -228,6 +228,9 @@ def test_maps_and_occupancy_come_back(pairs, exported):
                 found = file["semantics"]
             wanted: Occupancy = frame.occupancy(OCC3D)
             assert (found[:, :, 2] == 11).sum() == (wanted.labels[:, :, 2] != 255).sum(), key
+            again = back[key].occupancy(OCC3D)
+            assert (again.mask_lidar == wanted.mask_lidar).all()
+            assert (again.occupied == (wanted.labels == class_id("flat.road"))).all()
 
 
 def test_scene_and_log_say_where_they_come_from(exported):
@@ -235,6 +238,7 @@ def test_scene_and_log_say_where_they_come_from(exported):
     assert (scene["name"], scene["description"]) == ("scene-0001", "a circle, rain")
     assert log["date_captured"] == "2020-09-13" and log["vehicle"] == "toy car"
     assert log["logfile"] == "toy-car-2020-09-13-12-26-40+0000"
+    assert open_source(f"nuscenes:{exported}")[0].licence == "CC0-1.0, none"
     cities = [row["location"] for row in table(exported, "log")]
     assert len(set(cities)) == 3  # spread over the cities
     splits = json.loads((exported / "splits.json").read_text())
@@ -263,7 +267,8 @@ def test_an_appended_source_leaves_the_first_as_it_was(toy, exported, tmp_path):
     before, after = contents(exported), contents(root)
     changed = {name for name, data in before.items() if after[name] != data}
     assert all(
-        name.startswith((VERSION, "maps/", ".roadloom/m")) or name == "splits.json"
+        name.startswith((VERSION, "maps/", ".roadloom/m"))
+        or name in ("splits.json", "licences.json")
         for name in changed
     )
     reader = open_reader(f"nuscenes:{root}")[1]

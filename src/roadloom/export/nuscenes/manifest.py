@@ -152,7 +152,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
     if fields.whole("roadloom_nuscenes") != SCHEMA:
         raise fields.bad("roadloom_nuscenes", f"this version reads {SCHEMA}")
     for export in fields.each("exports"):
-        for name in ("source", "split"):
+        for name in ("source", "split", "licence"):
             export.text(name)
         export.whole("first")
         for name in ("scenes", "names"):

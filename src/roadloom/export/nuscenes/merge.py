@@ -26,6 +26,7 @@ from roadloom.export.nuscenes.scene import Row, fragment_path
 from roadloom.export.nuscenes.tokens import token
 from roadloom.io.atomic import atomic_file, write_bytes, write_json
 from roadloom.io.read import is_file, read_bytes, read_json
+from roadloom.scene.readers.nuscenes import LICENCES
 
 OF_SCENES = (
     "log", "scene", "sample", "calibrated_sensor", "ego_pose", "sample_data", "instance",
@@ -67,6 +68,10 @@ def merge_root(root: Path) -> bool:
             split: sorted(fact["scene"] for fact in facts if fact["split"] == split)
             for split in SPLITS
         })  # fmt: skip
+        write_json(root / LICENCES, {
+            name: export["licence"]
+            for export in manifest["exports"] for name in export["names"] if name in names
+        })  # fmt: skip
         write_json(root / WORK / "merged.json", state)
     return True
 
@@ -78,7 +83,8 @@ def _sum(path: Path) -> str:
 def _is_merged(root: Path, version: str, state: dict[str, Any]) -> bool:
     done = root / WORK / "merged.json"
     tables = (*OF_SCENES, "sensor", "category", "attribute", "visibility", "map")
-    there = all(is_file(root / version / f"{table}.json") for table in tables)
+    files = (*(f"{version}/{table}.json" for table in tables), "splits.json", LICENCES)
+    there = all(is_file(root / name) for name in files)
     return there and is_file(done) and read_json(done) == state
 
 

@@ -21,11 +21,12 @@ from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import OCC3D, VoxelGrid
 from roadloom.io.image import read_image
-from roadloom.io.read import is_dir, read_bytes
+from roadloom.io.read import exists, is_dir, read_bytes, read_json
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.occ3d_file import LABELS_FILE, read_occ3d
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader
+from roadloom.scene.readers.json_fields import Fields
 from roadloom.scene.readers.nuscenes_boxes import boxes_of
 from roadloom.scene.readers.nuscenes_index import Index
 from roadloom.scene.readers.nuscenes_lidar import AROUND_NS, make_sweep, read_labels, read_points
@@ -37,6 +38,8 @@ from roadloom.scene.road_map import RoadMap
 from roadloom.scene.sweep import Sweep
 
 LICENCE = "nuScenes terms of use, https://www.nuscenes.org/terms-of-use (CC BY-NC-SA 4.0)"
+LICENCES = "licences.json"
+"""Of a root that holds other data than that of nuScenes: scene -> licence."""
 
 
 class NuScenesSource(SourceReader):
@@ -111,7 +114,7 @@ class NuScenesClip(ClipReader):
         self.meta = ClipMeta(
             scene_id=rows.name,
             source=source,
-            licence=LICENCE,
+            licence=_licence(root, rows.name),
             rig=scene_rig(rows),
             key_times_ns=rows.key_times_ns(),
             lidar=rows.main_lidar,
@@ -236,6 +239,15 @@ class NuScenesClip(ClipReader):
             return self.ego().at(self.meta.key_times_ns[key : key + 1])[0]
         records = self.records(self.rows.main_lidar)
         return records.world_from_ego[int(records.key[key])]
+
+
+def _licence(root: Path, scene: str) -> str:
+    """That of nuScenes, unless the root says otherwise, as exports of other data do."""
+    path = root / LICENCES
+    if not exists(path):
+        return LICENCE
+    fields = Fields(path, "", read_json(path))
+    return fields.text(scene) if scene in fields.value else LICENCE
 
 
 def _attributes(rows: SceneRows) -> dict[str, Any]:
