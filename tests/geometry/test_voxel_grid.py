@@ -97,13 +97,15 @@ def test_centres_come_indexed_x_y_z() -> None:
 
 @every_preset
 def test_presets_span_what_their_papers_say(grid: VoxelGrid) -> None:
-    """Ranges: Occ3D +-40 m; pre-training and BEV-VAE +-51.2 m; CarlaSC +-25.6 m."""
-    reach = {"occ3d": 40.0, "carla_sc": 25.6}
+    """Ranges: Occ3D +-40 m; pre-training and BEV-VAE +-51.2 m; CarlaSC +-25.6 m; UniScene's
+    LiDAR labels +-50 m; SemanticKITTI 51.2 m ahead and 25.6 m to each side."""
+    reach = {"occ3d": 40.0, "carla_sc": 25.6, "lidar_50m": 50.0, "semantickitti": 25.6}
     name = next(n for n, g in GRIDS.items() if g is grid)
     expected = reach.get(name, 51.2)
-    assert grid.lower_m[:2] == (-expected, -expected)
-    assert grid.upper_m[:2] == pytest.approx((expected, expected))
-    top = {"occ3d": 5.4, "carla_sc": 1.0}.get(name, 3.0)
+    ahead = name == "semantickitti"
+    assert grid.lower_m[:2] == (0.0 if ahead else -expected, -expected)
+    assert grid.upper_m[:2] == pytest.approx((51.2 if ahead else expected, expected))
+    top = {"occ3d": 5.4, "carla_sc": 1.0, "semantickitti": 4.2}.get(name, 3.0)
     assert grid.upper_m[2] == pytest.approx(top)
 
 
