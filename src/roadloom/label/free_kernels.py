@@ -6,7 +6,7 @@ so a ray may walk from block to block and look into those only that still hold a
 Which cells are marked in the end does not depend on it.
 """
 
-from math import inf
+from math import inf, isnan
 from typing import no_type_check
 
 from numba import njit
@@ -106,71 +106,84 @@ def _walk(o, d, inverse, t, until, block, width, end, lower, size, per_m, state,
 
 @njit(cache=True, nogil=True)
 @no_type_check
+def _cell_of(p, lower, size, shape):
+    """The cell that holds a point; (-1, -1, -1) outside."""
+    if not within(p, lower, size, shape):
+        return -1, -1, -1
+    return (
+        locate(p[0], lower[0], size[0], shape[0]),
+        locate(p[1], lower[1], size[1], shape[1]),
+        locate(p[2], lower[2], size[2], shape[2]),
+    )
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _mark(o, e, lower, size, per_m, width, state, left):
+    """Mark what one ray crosses."""
+    shape, blocks = state.shape, left.shape
+    d = (e[0] - o[0], e[1] - o[1], e[2] - o[2])
+    ix, near_x, far_x = _slab(o[0], d[0], lower[0], size[0], shape[0])
+    iy, near_y, far_y = _slab(o[1], d[1], lower[1], size[1], shape[1])
+    iz, near_z, far_z = _slab(o[2], d[2], lower[2], size[2], shape[2])
+    t = max(0.0, max(near_x, max(near_y, near_z)))
+    if not t < min(1.0, min(far_x, min(far_y, far_z))) or d == (0.0, 0.0, 0.0):
+        return
+    inverse = (ix, iy, iz)
+    end = _cell_of(e, lower, size, shape)
+    last = (end[0] // width[0], end[1] // width[1], end[2] // width[2])
+    i, _ = _seek(o[0], d[0], ix, t, lower[0], size[0], per_m[0], 0, shape[0] - 1)
+    j, _ = _seek(o[1], d[1], iy, t, lower[1], size[1], per_m[1], 0, shape[1] - 1)
+    k, _ = _seek(o[2], d[2], iz, t, lower[2], size[2], per_m[2], 0, shape[2] - 1)
+    i, j, k = i // width[0], j // width[1], k // width[2]
+    sx, sy, sz = (1 if ix > 0.0 else -1), (1 if iy > 0.0 else -1), (1 if iz > 0.0 else -1)
+    ax = _edge(i, ix, o[0], lower[0], size[0], width[0], shape[0])
+    ay = _edge(j, iy, o[1], lower[1], size[1], width[1], shape[1])
+    az = _edge(k, iz, o[2], lower[2], size[2], width[2], shape[2])
+    going = True
+    while going and t < 1.0:
+        leave = min(ax, min(ay, az))
+        if leave > t and left[i, j, k] > 0:
+            if _walk(
+                o, d, inverse, t, min(leave, 1.0), (i, j, k), width, end, lower, size, per_m,
+                state, left,
+            ):  # fmt: skip
+                return
+        elif (i, j, k) == last:
+            return
+        t = leave
+        if ax == leave:
+            i += sx
+            going = i >= 0 and i < blocks[0]
+            ax = _edge(i, ix, o[0], lower[0], size[0], width[0], shape[0])
+        elif ay == leave:
+            j += sy
+            going = j >= 0 and j < blocks[1]
+            ay = _edge(j, iy, o[1], lower[1], size[1], width[1], shape[1])
+        else:
+            k += sz
+            going = k >= 0 and k < blocks[2]
+            az = _edge(k, iz, o[2], lower[2], size[2], width[2], shape[2])
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
 def mark_crossed(starts, ends, offsets, poses, lower, size, width, state, left):
     """Turn 0 into 1 in each cell on the way from a start to, but not including, its end's cell.
 
     Args:
-        poses: run r of the rays goes through ``poses[r]`` (twelve numbers).
+        poses: run r of the rays goes through ``poses[r]`` (twelve numbers), and nowhere if that
+            is NaN.
         width: cells of a block along x, y and z.
         state: per cell; what is not 0 is settled.
         left: per block, how many of its cells are 0.
     """
-    shape = state.shape
-    nb = left.shape
     per_m = (1.0 / size[0], 1.0 / size[1], 1.0 / size[2])
     for run in range(offsets.shape[0] - 1):
         pose = twelve(poses, run)
-        for ray in range(offsets[run], offsets[run + 1]):
-            o = moved(pose, (float(starts[ray, 0]), float(starts[ray, 1]), float(starts[ray, 2])))
-            e = moved(pose, (float(ends[ray, 0]), float(ends[ray, 1]), float(ends[ray, 2])))
-            d = (e[0] - o[0], e[1] - o[1], e[2] - o[2])
-            ix, near_x, far_x = _slab(o[0], d[0], lower[0], size[0], shape[0])
-            iy, near_y, far_y = _slab(o[1], d[1], lower[1], size[1], shape[1])
-            iz, near_z, far_z = _slab(o[2], d[2], lower[2], size[2], shape[2])
-            t = max(0.0, max(near_x, max(near_y, near_z)))
-            if not t < min(1.0, min(far_x, min(far_y, far_z))):
-                continue
-            if d[0] == 0.0 and d[1] == 0.0 and d[2] == 0.0:
-                continue
-            inverse = (ix, iy, iz)
-            end = (-1, -1, -1)
-            if within(e, lower, size, shape):
-                end = (
-                    locate(e[0], lower[0], size[0], shape[0]),
-                    locate(e[1], lower[1], size[1], shape[1]),
-                    locate(e[2], lower[2], size[2], shape[2]),
-                )
-            i, _ = _seek(o[0], d[0], ix, t, lower[0], size[0], per_m[0], 0, shape[0] - 1)
-            j, _ = _seek(o[1], d[1], iy, t, lower[1], size[1], per_m[1], 0, shape[1] - 1)
-            k, _ = _seek(o[2], d[2], iz, t, lower[2], size[2], per_m[2], 0, shape[2] - 1)
-            bi, bj, bk = i // width[0], j // width[1], k // width[2]
-            last = (end[0] // width[0], end[1] // width[1], end[2] // width[2])
-            ax = _edge(bi, ix, o[0], lower[0], size[0], width[0], shape[0])
-            ay = _edge(bj, iy, o[1], lower[1], size[1], width[1], shape[1])
-            az = _edge(bk, iz, o[2], lower[2], size[2], width[2], shape[2])
-            while t < 1.0:
-                leave = min(ax, min(ay, az))
-                if leave > t and left[bi, bj, bk] > 0:
-                    if _walk(
-                        o, d, inverse, t, min(leave, 1.0), (bi, bj, bk), width, end, lower, size,
-                        per_m, state, left,
-                    ):  # fmt: skip
-                        break
-                elif bi == last[0] and bj == last[1] and bk == last[2]:
-                    break
-                t = leave
-                if ax == leave:
-                    bi += 1 if ix > 0.0 else -1
-                    if bi < 0 or bi >= nb[0]:
-                        break
-                    ax = _edge(bi, ix, o[0], lower[0], size[0], width[0], shape[0])
-                elif ay == leave:
-                    bj += 1 if iy > 0.0 else -1
-                    if bj < 0 or bj >= nb[1]:
-                        break
-                    ay = _edge(bj, iy, o[1], lower[1], size[1], width[1], shape[1])
-                else:
-                    bk += 1 if iz > 0.0 else -1
-                    if bk < 0 or bk >= nb[2]:
-                        break
-                    az = _edge(bk, iz, o[2], lower[2], size[2], width[2], shape[2])
+        if isnan(pose[9]):
+            continue
+        for i in range(offsets[run], offsets[run + 1]):
+            o = moved(pose, (float(starts[i, 0]), float(starts[i, 1]), float(starts[i, 2])))
+            e = moved(pose, (float(ends[i, 0]), float(ends[i, 1]), float(ends[i, 2])))
+            _mark(o, e, lower, size, per_m, width, state, left)

@@ -45,7 +45,7 @@ def hold(
 
     A box has its pose ``first`` (nine numbers of the rotation, three of the place) at share 0 and
     ``last`` at share 1; between, both run linearly. Pieces are the parts of rays within ``reach``
-    of a box, in the box's frame. With empty ``rays`` they are only counted.
+    of a box, in the box's frame; those for which ``rays`` has no room are only counted.
 
     Args:
         rule: of each end: 0 no box may hold it, 1 only above the floor, 2 down to the bottom.
@@ -53,7 +53,7 @@ def hold(
     Returns: how many pieces there are.
     """
     found = 0
-    counting = rays.shape[0] == 0
+    room = rays.shape[0]
     for i in range(starts.shape[0]):
         w = share[i]
         ox, oy, oz = starts[i, 0], starts[i, 1], starts[i, 2]
@@ -96,7 +96,7 @@ def hold(
             t0, t1 = _clip(a[1], way[1], hy, t0, t1)
             t0, t1 = _clip(a[2], way[2], hz, t0, t1)
             if t0 <= t1:
-                if not counting:
+                if found < room:
                     rays[found], boxes[found] = i, b
                     for k in range(3):
                         piece_starts[found, k] = a[k] + t0 * way[k]

@@ -18,7 +18,7 @@ from roadloom.geometry.pose import Pose
 from roadloom.label.free import FreeSpace
 from roadloom.label.movers import Objects, cells_within
 from roadloom.label.recipe import Recipe
-from roadloom.label.sweeps import ReadySweep, SweepMaker
+from roadloom.label.sweeps import REACH_M, ReadySweep, SweepMaker
 from roadloom.label.votes import Votes
 from roadloom.label.window import sweeps_within
 from roadloom.scene.classes import FREE, UNKNOWN
@@ -51,7 +51,8 @@ class SceneLabeller:
         world_from_grid = self.clip[key].world_from_ego @ self._ego_from_grid
         objects = self._objects(later, world_from_grid)
         sweeps = self._sweeps(window)
-        poses = [_poses(sweep, world_from_grid, objects) for sweep in sweeps]
+        near = self._places_near(objects)
+        poses = [_poses(sweep, world_from_grid, near) for sweep in sweeps]
         votes = Votes(self.recipe.grid, semantic=self.recipe.target == "semantic")
         for sweep, (standing, carried) in zip(sweeps, poses, strict=True):
             votes.add(sweep.standing, standing)
@@ -97,6 +98,16 @@ class SceneLabeller:
         if self._maker.paths is None:
             return None
         return self._maker.paths.at(int(self.clip.times_ns[key]), world_from_grid)
+
+    def _places_near(self, objects: Objects | None) -> dict[str, np.ndarray]:
+        """Poses of the objects from which something may lie in the grid, by track."""
+        if objects is None:
+            return {}
+        grid, center = self.recipe.grid, objects.pose.translation
+        reach = np.linalg.norm(objects.size / 2 + self.recipe.box_margin_m + REACH_M, axis=1)
+        away = np.clip(center, grid.lower_m, grid.upper_m) - center
+        near = np.flatnonzero(np.linalg.norm(away, axis=1) <= reach)
+        return dict(zip(objects.track[near].tolist(), _twelve(objects.pose[near]), strict=True))
 
     def _sweeps(self, names: list[tuple[str, int]]) -> list[ReadySweep]:
         found = []
@@ -146,18 +157,15 @@ class SceneLabeller:
 
 
 def _poses(
-    sweep: ReadySweep, world_from_grid: Pose, objects: Objects | None
+    sweep: ReadySweep, world_from_grid: Pose, places: dict[str, np.ndarray]
 ) -> tuple[Float[np.ndarray, "1 12"], Float[np.ndarray, "run 12"]]:
     """Of the sweep's frame and of its tracks' boxes, in the grid's frame; NaN, which leads
-    nowhere, for objects that are gone."""
+    nowhere, for objects without a place."""
     standing = world_from_grid.inverse() @ sweep.world_from_frame
     carried = np.full((len(sweep.tracks), 12), np.nan)
-    if objects is not None:
-        row = {track: i for i, track in enumerate(objects.track.tolist())}
-        twelve = _twelve(objects.pose)
-        for run, track in enumerate(sweep.tracks):
-            if track in row:
-                carried[run] = twelve[row[track]]
+    for run, track in enumerate(sweep.tracks):
+        if track in places:
+            carried[run] = places[track]
     return _twelve(Pose(standing.rotation[None], standing.translation[None])), carried
 
 

@@ -208,12 +208,13 @@ def pieces_of(
         np.ascontiguousarray(starts), np.ascontiguousarray(ends), share, rule, *boxes,
         first.size / 2, first.floor_m, margin_m, max(REACH_M, margin_m), holder,
     )  # fmt: skip
-    none = np.empty((0, 3), np.float32)
-    count = hold(*given, np.empty(0, np.int64), np.empty(0, np.int64), none, none)
-    rays, box = np.empty(count, np.int64), np.empty(count, np.int64)
-    begin, end = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
-    if count:
-        hold(*given, rays, box, begin, end)
+    count, room = len(starts) + 1, 0
+    while room < count:  # a second time only where there are more pieces than rays
+        room = count
+        rays, box = np.empty(room, np.int64), np.empty(room, np.int64)
+        begin, end = np.empty((room, 3), np.float32), np.empty((room, 3), np.float32)
+        count = hold(*given, rays, box, begin, end)
+    rays, box = rays[:count], box[:count]
     order = np.argsort(box, kind="stable")
     offsets = np.searchsorted(box[order], np.arange(len(first.track) + 1))
     rays, box = rays[order], box[order]
@@ -230,8 +231,7 @@ def _first_known(*choices: UInt8[np.ndarray, " point"]) -> UInt8[np.ndarray, " p
 
 
 def _in_box(points: np.ndarray, box: EgoBox) -> Bool[np.ndarray, " point"]:
-    held: np.ndarray = ((points >= box.lower_m) & (points <= box.upper_m)).all(axis=-1)
-    return held
+    return np.all((points >= box.lower_m) & (points <= box.upper_m), axis=-1)
 
 
 def _labels(sweep: Sweep) -> UInt8[np.ndarray, " point"]:

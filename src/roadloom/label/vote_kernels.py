@@ -1,5 +1,6 @@
 """The numba kernel that counts points in cells, class by class."""
 
+from math import isnan
 from typing import no_type_check
 
 from numba import njit
@@ -42,7 +43,8 @@ def within(p, lower, size, shape):
 @njit(cache=True, nogil=True)
 @no_type_check
 def count_points(ends, classes, offsets, poses, lower, size, slots, hits, votes, used):
-    """Count each end in its cell, those with class 0 left out; run r goes through ``poses[r]``.
+    """Count each end in its cell, those with class 0 left out; run r goes through ``poses[r]``,
+    and nowhere if that is NaN.
 
     Args:
         slots: per cell, its row of ``hits`` and ``votes``; -1 where nothing lies yet. ``votes``
@@ -55,6 +57,8 @@ def count_points(ends, classes, offsets, poses, lower, size, slots, hits, votes,
     judged = votes.shape[1] > 0
     for run in range(offsets.shape[0] - 1):
         pose = twelve(poses, run)
+        if isnan(pose[9]):
+            continue
         for i in range(offsets[run], offsets[run + 1]):
             if classes[i] == 0:
                 continue
