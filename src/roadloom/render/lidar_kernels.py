@@ -133,13 +133,17 @@ def rays_to_mover(
 @njit(cache=True, nogil=True)
 @no_type_check
 def meet_mover(
-    count, rows, starts, ways, begin, lower, size, owner, number, distance, cells, face, met, cosine
-):
-    """Let rays that meet a cell of mover ``number`` before what they met so far end there."""
+    count, rows, starts, ways, begin, span, lower, size, owner, number,
+    distance, cells, face, met, cosine,
+):  # fmt: skip
+    """Let rays that meet a cell of mover ``number`` before what they met so far end there.
+
+    Its cells lie within ``span`` [m] after ``begin``.
+    """
     shape = owner.shape
     for one in range(count):
         ray = rows[one]
-        limit = distance[ray]
+        limit = min(distance[ray], begin[one] + span)
         o = (starts[one, 0], starts[one, 1], starts[one, 2])
         d = (ways[one, 0], ways[one, 1], ways[one, 2])
         within, t, axis, cell, ahead, step, inverse = enter(

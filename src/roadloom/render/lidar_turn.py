@@ -76,8 +76,8 @@ class Turn:
             assert room is not None
             count = self.picked(body, part, room)
             meet_mover(
-                count, *room.rays, lower, size, self.owner, body.number, distance, cell, face,
-                self.met[part], self.cosine[part],
+                count, *room.rays, 2 * body.ball[3], lower, size, self.owner, body.number,
+                distance, cell, face, self.met[part], self.cosine[part],
             )  # fmt: skip
         self.tell(part)
 
