@@ -4,8 +4,8 @@
     python -m studies.kills --kills 20 --what export
     python -m studies.kills --kills 20 -- roadloom label av2:LOG --out {out}
 
-Each trial begins with an empty folder and kills the command once to three times, now with its
-workers (the whole process group), now the parent alone, so that orphans meet the next run. Then
+Each trial begins with an empty folder and kills the command once to three times, by turns with
+its workers (the whole process group) and the parent alone, so that orphans meet the next run. Then
 the command runs to its end, and every file of the folder must have the bytes of the untouched
 run. Prints one JSON line; exits 1 if a folder differs.
 """
@@ -140,7 +140,7 @@ def kill_and_resume(
     while outcome.kills < kills:
         out, groups = folder / f"trial{outcome.trials}", []
         for _ in range(min(rng.randint(1, 3), kills - outcome.kills)):
-            group = rng.random() < 0.5
+            group = outcome.kills % 2 == 0
             moment = head_s + rng.random() * max(0.0, seconds - head_s)
             killed = kill_after(command, out, moment, group=group)
             if killed is None:
@@ -149,7 +149,7 @@ def kill_and_resume(
             outcome.kills += 1
             outcome.of_group += group
             outcome.of_parent += not group
-            outcome.orphans += lives(killed)
+            outcome.orphans += not group and lives(killed)
             outcome.cut += out.exists() and bool(differing(out, folder / "untouched"))
         run(command, out)
         await_end(groups)

@@ -14,7 +14,7 @@ from tests.scene.rich_clip import rich_clip
 import roadloom
 from roadloom.cli.main import main
 from roadloom.errors import BadInput, NotRecorded, RoadloomError
-from roadloom.geometry.voxel_grid import CARLA_SC, OCC3D
+from roadloom.geometry.voxel_grid import CARLA_SC, GRIDS, OCC3D
 from roadloom.label.recipe import WINDOWS, Recipe
 from roadloom.label.run import label_source
 from roadloom.label.scene import SceneLabeller
@@ -184,8 +184,8 @@ def test_the_program_labels_and_shows(
 ) -> None:
     out, words = tmp_path / "my labels", ("--window", "0.5s", "--grid", "carla_sc")
     for flags, expected in (
-        (("--shard", "0/2"), "6 labels of 2 scenes written"),
-        ((), "6 labels of 4 scenes written"),
+        (("--shard", "0/4"), f"3 labels of 1 scene written to {out}\n"),
+        (("--shard", "0/2"), f"3 labels of 2 scenes written to {out}; 3 were there already\n"),
     ):
         with pytest.raises(SystemExit) as caught:
             main(["label", many, "--out", str(out), *words, "--target", "geometric", *flags])
@@ -200,13 +200,13 @@ def test_the_program_labels_and_shows(
     with pytest.raises(SystemExit) as caught:
         main([*view, str(out)])
     assert caught.value.code == 0 and (tmp_path / "view" / "occupancy.png").is_file()
-    data = bytearray(labels.path("b").read_bytes())
+    data = bytearray(labels.path("c").read_bytes())
     for status, words in ((0, "is sound"), (1, "the label at ")):
         with pytest.raises(SystemExit) as caught:
             main(["validate", f"labels:{out}"])
         assert caught.value.code == status and words in capsys.readouterr().out
         data[-1] ^= 1
-        labels.path("b").write_bytes(data)
+        labels.path("c").write_bytes(data)
 
 
 def test_the_program_refuses_what_pages_cannot_show(
@@ -220,6 +220,10 @@ def test_the_program_refuses_what_pages_cannot_show(
     with pytest.raises(SystemExit) as caught:
         main(["view", f"{many}:a", "--labels", out, "--no-film", "--out", str(tmp_path / "view")])
     assert caught.value.code == 2 and "lidar frame" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["label", "--help"])
+    helped = capsys.readouterr().out
+    assert all(name in helped for name in (*GRIDS, *WINDOWS) if name != "frames1")
     for bad, field in (("--grid", "none"), ("--window", "long"), ("--future", "-1")):
         with pytest.raises(SystemExit) as caught:
             main(["label", many, "--out", out, bad, field])
@@ -229,6 +233,6 @@ def test_the_program_refuses_what_pages_cannot_show(
 def test_killed_runs_go_on_to_the_same_bytes(many: str, tmp_path: Path) -> None:
     """Three real SIGKILLs; ``python -m studies.kills`` does twenty, of the program itself."""
     command = [sys.executable, "-m", "tests.label.slow_run", many, "{out}"]
-    outcome = kill_and_resume(command, tmp_path, kills=3, seed=33, warm=False)
+    outcome = kill_and_resume(command, tmp_path, kills=3, seed=5, warm=False)
     assert outcome.kills == 3 and outcome.differing == []
-    assert outcome.of_group and outcome.of_parent, "the seed draws both"
+    assert (outcome.of_group, outcome.of_parent) == (2, 1)

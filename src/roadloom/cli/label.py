@@ -29,7 +29,7 @@ class Label(Command):
     with."""
     grid: str = "occ3d"
     """Cells to label, by name: occ3d (200x200x16 of 0.4 m), pretrain_bevformer, pretrain_lss,
-    carla_sc, bev_vae."""
+    carla_sc, bev_vae; with --frame lidar also lidar_50m, semantickitti."""
     frame: Literal["ego", "lidar"] = "ego"
     """Where the grid is fixed: to the ground under the rear axle, or to the main LiDAR."""
     window: str = "scene"
