@@ -1,5 +1,6 @@
 """Shared by the tests of exports: the toy drive as a source, and one export of it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,14 @@ from roadloom.export.nuscenes.run import export_nuscenes
 from roadloom.scene import registry
 
 OPTIONS = NuScenesOptions(image_format="png", tile_m=240.0, occupancy=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk():
+    """Flushing costs 10 ms a file, and no test here cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
 
 
 @pytest.fixture(scope="session")
