@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from roadloom.scene.sweep import Sweep
 from roadloom.viewer.projection import still_points
 
 ALL = PlyOptions(sweeps=True, occupancy="points", boxes="lines", merge=True)
+SOME = PlyOptions(sweeps=True, boxes="lines")
 
 
 @pytest.fixture
@@ -33,13 +35,15 @@ def clip(tmp_path: Path) -> Clip:
     return rich_clip(tmp_path, origin=5e6)
 
 
-@pytest.fixture
-def source(tmp_path: Path, clip: Clip) -> str:
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Two scenes as folder clips."""
-    clip.save(tmp_path / "clips/a")
-    (tmp_path / "second").mkdir()
-    rich_clip(tmp_path / "second", scene="rich-2").save(tmp_path / "clips/b")
-    return f"folder:{tmp_path}/clips"
+    folder = tmp_path_factory.mktemp("clips")
+    for number in (1, 2):
+        (folder / f"map-{number}").mkdir()
+        mine = rich_clip(folder / f"map-{number}", scene=f"rich-{number}")
+        mine.save(folder / f"clips/{number}")
+    return f"folder:{folder}/clips"
 
 
 def plain_vertices(path: Path) -> np.ndarray:
@@ -266,27 +270,28 @@ def test_what_workers_are_sent_can_be_sent() -> None:
 
 
 def test_one_scene_then_the_rest(source: str, tmp_path: Path) -> None:
-    assert export_ply(f"{source}:rich-2", tmp_path / "a", ALL) == (1, 0, KEYS)
-    assert export_ply(source, tmp_path / "a", ALL) == (1, 1, KEYS)
+    assert export_ply(f"{source}:rich-2", tmp_path / "a", SOME) == (1, 0, KEYS)
+    assert export_ply(source, tmp_path / "a", SOME) == (1, 1, KEYS)
 
 
 def test_other_flags_and_other_folders_are_refused(source: str, tmp_path: Path) -> None:
-    export_ply(source, tmp_path / "a", ALL)
-    with pytest.raises(BadInput, match="--occupancy"):
-        export_ply(source, tmp_path / "a", PlyOptions(sweeps=True, boxes="lines", merge=True))
+    export_ply(f"{source}:rich-1", tmp_path / "a", SOME)
+    with pytest.raises(BadInput, match="--boxes"):
+        export_ply(source, tmp_path / "a", PlyOptions(sweeps=True))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("dear")
     with pytest.raises(BadInput, match="not empty"):
-        export_ply(source, tmp_path / "mine", ALL)
+        export_ply(source, tmp_path / "mine", SOME)
     with pytest.raises(BadInput, match="no folder"):
-        export_ply(source, tmp_path / "mine/letter.txt", ALL)
+        export_ply(source, tmp_path / "mine/letter.txt", SOME)
 
 
 def test_damaged_data_is_named_and_leaves_no_record(source: str, tmp_path: Path) -> None:
-    (sweep, *_) = sorted((tmp_path / "clips/b").rglob("TOP/*.npz"))
+    shutil.copytree(source.removeprefix("folder:"), tmp_path / "clips")
+    (sweep, *_) = sorted((tmp_path / "clips/2").rglob("TOP/*.npz"))
     sweep.write_bytes(sweep.read_bytes()[:100])
     with pytest.raises(BadInput, match=sweep.name):
-        export_ply(source, tmp_path / "a", ALL)
+        export_ply(f"folder:{tmp_path}/clips", tmp_path / "a", SOME)
     assert (tmp_path / "a/rich-1/scene.json").exists()
     assert not (tmp_path / "a/rich-2/scene.json").exists()
 
