@@ -20,7 +20,7 @@ from roadloom.sensors.rig import MountedLidar, Rig
 START_NS = 1_600_000_000_000_000_000
 STEP_NS = 500_000_000
 KEYS = 4
-CITY = "singapore-onenorth"
+CITY, TILE_M = "singapore-onenorth", 240.0
 SPEED = 6.0
 YAW = 0.4
 ORIGIN = np.array([-3120.4, 812.7, 57.31])
@@ -214,7 +214,7 @@ class StreetSource(SourceReader):
 def export_streets(root: Path) -> Path:
     """Both streets as a data root in one city, under names of the official val split."""
     registry.KINDS["street"] = "tests.export.street_clip:StreetSource"
-    options = NuScenesOptions(city=CITY, official="val", lead_sweeps=0, images=False)
+    options = NuScenesOptions(city=CITY, official="val", tile_m=TILE_M, lead_sweeps=0, images=False)
     try:
         export_nuscenes("street:val", root, options)
     finally:

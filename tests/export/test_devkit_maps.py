@@ -6,7 +6,7 @@ make devkit && .venv-devkit/bin/python -m pytest tests/export/test_devkit_maps.p
 import numpy as np
 import pytest
 import shapely
-from tests.export.street_clip import CITY, SPEED, export_streets, street_clip
+from tests.export.street_clip import CITY, SPEED, TILE_M, export_streets, street_clip
 
 from roadloom.export.nuscenes.classes import CATEGORIES
 from roadloom.export.nuscenes.map_expansion import map_token
@@ -45,7 +45,7 @@ def city(root):
 
 def tile_of(number: int) -> Tile:
     poses = np.stack([frame.world_from_ego.translation for frame in street(number)])
-    return place(number, poses, city=CITY)
+    return place(number, poses, city=CITY, edge_m=TILE_M)
 
 
 def street(number: int):

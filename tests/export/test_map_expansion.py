@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.export.street_clip import street_clip
 
+from roadloom.errors import BadInput
 from roadloom.export.nuscenes.map_expansion import (
     LAYERS,
     TABLES,
@@ -108,6 +109,13 @@ def test_a_map_without_anything_gives_empty_layers() -> None:
     assert all(not whole[name] for name in (*LAYERS, *TABLES))
 
 
+def test_a_damaged_fragment_is_named() -> None:
+    good = fragment(RoadMap(name=CITY), "a")
+    for bad in (good[:-9], b"[]", good.replace(b'"lane"', b'"line_"')):
+        with pytest.raises(BadInput, match=r"fragment 1: the map of a scene is damaged"):
+            merge([good, bad], (480.0, 480.0))
+
+
 def test_lanes_that_meet_share_their_nodes() -> None:
     whole = json.loads(merge([fragment(tile_map(street_clip().map, tiles(1)[0]), "a")], (9.0, 9.0)))
     lines = {row["token"]: row["node_tokens"] for row in whole["line"]}
@@ -117,6 +125,19 @@ def test_lanes_that_meet_share_their_nodes() -> None:
     end = lines[along["to_edge_line_token"]]
     assert set(end) <= set(areas[bend["polygon_token"]])
     assert set(end) == set(lines[bend["from_edge_line_token"]])
+
+
+def test_a_block_ends_where_its_lanes_do() -> None:
+    cut = tile_map(street_clip().map, tiles(1)[0])
+    whole = json.loads(merge([fragment(cut, "a")], (9.0, 9.0)))
+    lines = {row["token"]: row["node_tokens"] for row in whole["line"]}
+    places = {row["token"]: (row["x"], row["y"]) for row in whole["node"]}
+    lanes = {lane.id: lane for lane in cut.lanes}
+    (block,) = whole["road_block"]
+    for name, end in (("from", 0), ("to", -1)):
+        found = [places[node] for node in lines[block[f"{name}_edge_line_token"]]]
+        sides = (lanes["along"].left, lanes["along"].right, lanes["beside"].right)
+        assert found == [tuple(side[end, :2].tolist()) for side in sides]
 
 
 def test_nothing_is_kept_beyond_the_tile() -> None:

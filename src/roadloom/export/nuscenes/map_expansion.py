@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import shapely
 
+from roadloom.errors import BadInput
 from roadloom.export.nuscenes.map_expansion_arcs import arc_path
 from roadloom.export.nuscenes.map_expansion_crop import AREAS, LINES
 from roadloom.export.nuscenes.tokens import token
@@ -58,8 +59,11 @@ def merge(fragments: Iterable[bytes], canvas_edge: tuple[float, float]) -> bytes
     Args:
         fragments: what ``fragment`` gave.
         canvas_edge: width and height of the map [m].
+
+    Raises:
+        BadInput: one of them is damaged.
     """
-    parts = [msgspec.json.decode(part, type=dict[str, msgspec.Raw]) for part in fragments]
+    parts = [_layers(part, number) for number, part in enumerate(fragments)]
     pieces = [f'{{"version":"{VERSION}","canvas_edge":[{canvas_edge[0]},{canvas_edge[1]}]'.encode()]
     for name in (*LAYERS, *TABLES):
         inner = [bytes(part[name])[1:-1] for part in parts]
@@ -67,6 +71,23 @@ def merge(fragments: Iterable[bytes], canvas_edge: tuple[float, float]) -> bytes
         joined = b",".join(rows for rows in inner if rows)
         pieces.append(b',"' + name.encode() + b'":' + opened + joined + closed)
     return b"".join(pieces) + b"}"
+
+
+def _layers(data: bytes, number: int) -> dict[str, msgspec.Raw]:
+    try:
+        layers = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError as error:
+        raise _damaged(number, str(error)) from error
+    if missing := {*LAYERS, *TABLES} - layers.keys():
+        raise _damaged(number, f"{min(missing)} is missing")
+    return layers
+
+
+def _damaged(number: int, what: str) -> BadInput:
+    return BadInput(
+        f"the map of a scene is damaged: {what}", field=f"fragment {number}",
+        remedy="delete the scene's files below .roadloom and export it again",
+    )  # fmt: skip
 
 
 def map_token(scene: str, layer: str, name: object) -> str:
@@ -137,8 +158,18 @@ class _Writer:
             return
         row: Row = {"polygon_token": shape}
         if layer == "road_segment":
-            row["is_intersection"] = _holds_crossing(polygon, road_map.lanes)
+            row["is_intersection"] = bool(_lanes_in(polygon, road_map.lanes, crossing=True))
+        if layer == "road_block":
+            row |= self._block_ends(_lanes_in(polygon, road_map.lanes, crossing=False))
         self._add(layer, row | _UNSAID[layer])
+
+    def _block_ends(self, lanes: list[Lane]) -> Row:
+        """Lines across the lanes of a block, where they begin and where they end."""
+        bounded = [lane for lane in lanes if min(len(lane.left), len(lane.right)) > 1]
+        return {
+            f"{name}_edge_line_token": self._line(_across(bounded, end)) if bounded else ""
+            for name, end in (("from", 0), ("to", -1))
+        }
 
     def _divider(self, layer: str, line: Line) -> None:
         row: Row = {"line_token": self._line(line)}
@@ -169,7 +200,7 @@ class _Writer:
 
 _UNSAID: dict[str, Row] = {
     "road_segment": {"drivable_area_token": ""},
-    "road_block": {"from_edge_line_token": "", "to_edge_line_token": "", "road_segment_token": ""},
+    "road_block": {"road_segment_token": ""},
     "ped_crossing": {"road_segment_token": ""},
     "walkway": {},
     "stop_line": {
@@ -188,12 +219,19 @@ def _segments(nodes: list[str], mark: str) -> list[Row]:
     return [{"node_token": node, "segment_type": kind} for node in nodes]
 
 
-def _holds_crossing(polygon: Polygon, lanes: Sequence[Lane]) -> bool:
-    """Whether the middle of a lane of an intersection lies in the area."""
-    area = shapely.Polygon(polygon.exterior[:, :2])
-    middles = [lane.centerline[len(lane.centerline) // 2, :2] for lane in lanes if _crosses(lane)]
-    return bool(middles) and bool(shapely.contains_xy(area, np.array(middles)).any())
+def _lanes_in(polygon: Polygon, lanes: Sequence[Lane], *, crossing: bool) -> list[Lane]:
+    """Lanes inside intersections, or outside, whose middle lies in the area."""
+    found = [lane for lane in lanes if lane.is_intersection == crossing and len(lane.centerline)]
+    if not found:
+        return []
+    middles = np.array([lane.centerline[len(lane.centerline) // 2, :2] for lane in found])
+    inside = shapely.contains_xy(shapely.Polygon(polygon.exterior[:, :2]), middles)
+    return [lane for lane, within in zip(found, inside, strict=True) if within]
 
 
-def _crosses(lane: Lane) -> bool:
-    return lane.is_intersection and len(lane.centerline) > 0
+def _across(lanes: list[Lane], end: int) -> Line:
+    """First or last points of all boundaries, from left to right, each place once."""
+    points = np.concatenate([[lane.left[end], lane.right[end]] for lane in lanes])
+    points = points[np.unique(points[:, :2], axis=0, return_index=True)[1]]
+    to_right = (lanes[0].right[end] - lanes[0].left[end])[:2]
+    return points[np.argsort(points[:, :2] @ to_right, kind="stable")]
