@@ -94,7 +94,12 @@ def outer_faces(solid: np.ndarray) -> np.ndarray:
 
 
 def tell(way: str, took: float, **facts: object) -> None:
-    line = {"benchmark": "render_lidar", "way": way, "sweeps_per_s": round(1 / took, 1), **facts}
+    line = {
+        "benchmark": "render_lidar",
+        "way": way,
+        "sweeps_per_s": float(f"{1 / took:.3g}"),
+        **facts,
+    }
     print(json.dumps(line), flush=True)
 
 
