@@ -23,6 +23,7 @@ from roadloom.label.votes import Votes
 from roadloom.label.window import sweeps_within
 from roadloom.scene.classes import FREE, UNKNOWN
 from roadloom.scene.clip import Clip
+from roadloom.scene.equality import same_pose
 from roadloom.scene.occupancy import Occupancy
 
 HELD_BYTES = 1 << 30
@@ -162,6 +163,8 @@ def _poses(
     """Of the sweep's frame and of its tracks' boxes, in the grid's frame; NaN, which leads
     nowhere, for objects without a place."""
     standing = world_from_grid.inverse() @ sweep.world_from_frame
+    if same_pose(world_from_grid, sweep.world_from_frame):
+        standing = Pose.identity()  # no rounding: recorded points may lie on faces of cells
     carried = np.full((len(sweep.tracks), 12), np.nan)
     for run, track in enumerate(sweep.tracks):
         if track in places:
