@@ -109,7 +109,7 @@ def test_a_shift_on_the_same_grid_moves_every_cell() -> None:
     assert moved.mask_lidar is not None and not moved.mask_lidar[:2].any()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_nothing_occupied_is_lost_however_it_is_turned(seed: int) -> None:
     """With share 0: a cell's ball of half an edge holds a middle of the new grid's parts."""
     rng = np.random.default_rng(seed)
@@ -117,7 +117,7 @@ def test_nothing_occupied_is_lost_however_it_is_turned(seed: int) -> None:
     cell = rng.integers(0, GRID.shape)
     labels[tuple(cell)] = POLE
     pose = Pose(rotation_from_quaternion(rng.normal(size=4)), rng.normal(size=3))
-    for edge in (0.15, 0.4, 0.5, 1.3):
+    for edge in (0.25, 0.4, 0.5, 1.3):
         size = math.ceil(20 / edge)
         grid = VoxelGrid(lower_m=(-10.0,) * 3, cell_m=(edge,) * 3, shape=(size,) * 3)
         new = regrid(

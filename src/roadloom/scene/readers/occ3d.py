@@ -34,6 +34,7 @@ from roadloom.scene.readers.lone_pose import poses_or_lone
 from roadloom.scene.readers.occ3d_annotations import (
     ANNOTATIONS,
     Annotations,
+    Occ3dCamera,
     Occ3dFrame,
     lone_numbers,
 )
@@ -236,7 +237,10 @@ class Occ3dClip(ClipReader):
 
 def _rig(frames: list[Occ3dFrame]) -> Rig:
     """Each camera as the first frame that has it says."""
-    first = {name: c for frame in reversed(frames) for name, c in frame.cameras.items()}
+    first: dict[str, Occ3dCamera] = {}
+    for frame in frames:
+        for name, camera in frame.cameras.items():
+            first.setdefault(name, camera)
     times = {
         name: [f.cameras[name].time_ns - f.time_ns for f in frames if name in f.cameras]
         for name in first
@@ -250,7 +254,7 @@ def _rig(frames: list[Occ3dFrame]) -> Rig:
                 ego_from_camera=camera.ego_from_camera,
                 trigger_offset_ns=round(np.median(times[name])),
             )
-            for name, camera in sorted(first.items())
+            for name, camera in first.items()
         ),
         lidars=(),
         source=f"{ANNOTATIONS} of Occ3D; where it names no image size, nuScenes' 1600 x 900",
