@@ -29,6 +29,7 @@ from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.registry import KINDS
 from roadloom.sensors.camera import FisheyeCamera, PinholeCamera
 from roadloom.sensors.rig import MountedCamera, Rig
+from roadloom.sensors.rig_yaml import rig_to_yaml
 
 CAR, ROAD, WALL = class_id("vehicle.car"), class_id("flat.drivable"), class_id("structure.building")
 OTHER_ROAD = class_id("flat.road")
@@ -231,6 +232,21 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert len(list((tmp_path / "m").rglob("*.npz"))) == KEYS
     assert not list((tmp_path / "m").rglob("*.png"))
     assert json.loads((tmp_path / "m" / "cameras.json").read_text())["size"] == [32, 18]
+    (tmp_path / "other.yaml").write_text(rig_to_yaml(CAR_RIG))
+    with pytest.raises(SystemExit) as ended:
+        main(
+            [
+                *words[:2],
+                "toy:street:1",
+                *words[3:],
+                "--rig",
+                str(tmp_path / "other.yaml"),
+                "--out",
+                str(tmp_path / "o"),
+            ]
+        )
+    assert ended.value.code == 0
+    assert {p.parent.name for p in (tmp_path / "o").rglob("*.png")} == {"A", "B"}
     for bad, message in (
         (["--size", "32"], "--size"),
         (["--cameras", "NOSE"], "NOSE"),

@@ -125,7 +125,7 @@ def test_a_turned_world_is_a_turned_camera(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CAMERAS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_kernels_agree_with_the_twin(name: str, seed: int) -> None:
     case = (*projected(name, 250, seed), *SIZE)
     fast = splat(*case)
@@ -212,9 +212,10 @@ def test_gradients_of_the_kernels_are_the_twins(name: str) -> None:
 
 # Kernels broken on purpose, run as plain Python: (what the source says, what it is made to say).
 FORWARD = [
-    ("power = a * dx * dx + 2.0 * b", "power = a * dx * dx - 2.0 * b"),
-    ("power = a * dx * dx + 2.0 * b", "power = a * dx * dx + b"),
-    ("exp(-0.5 * power)", "exp(-power)"),
+    ("dx * dx + 2.0 * b * dx * dy + c", "dx * dx - 2.0 * b * dx * dy + c"),
+    ("fall = opacity * exp(-0.5 *", "fall = opacity * exp(-"),
+    ("step = exp(-a * dx - 0.5 * a - b * dy)", "step = exp(-a * dx - b * dy)"),
+    ("shrink = exp(-a)", "shrink = exp(-0.5 * a)"),
     ("near[y - y0, x - x0] += weight * depth", "near[y - y0, x - x0] += alpha * depth"),
     ("k] += weight * features[n, k]", "k] += alpha * features[n, k]"),
     ("MOST_ALPHA = 0.99", "MOST_ALPHA = 1.0"),
@@ -277,7 +278,7 @@ def test_a_broken_kernel_is_noticed(old: str, new: str, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(("old", "new"), BACKWARD)
 def test_a_broken_gradient_is_noticed(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain_kernels(monkeypatch, old, new)
-    assert forward_error() < AGREED < 1e-6 < backward_error()
+    assert backward_error() > 1e3 * AGREED
 
 
 class StandIn:

@@ -89,23 +89,31 @@ def _blend_ellipse(
     n, x0, y0, x1, y1, means, conics, bounds, opacities, depths, channels, features,
     left, near, sums,
 ):  # fmt: skip
-    """Lay one ellipse over a tile; how many pixels it filled."""
+    """Lay one ellipse over a tile; how many pixels it filled.
+
+    Along a row the exponent is quadratic, so each value is the last times a ratio, which itself
+    falls by one factor: two products in place of an exponential, good to 1e-13 over a tile.
+    """
     a, b, c = conics[n, 0], conics[n, 1], conics[n, 2]
     u, v, opacity, depth = means[n, 0], means[n, 1], opacities[n], depths[n]
     labelled = channels.shape[0] > 0
     filled = 0
+    shrink = exp(-a)
     top, bottom = _rows(v, a, b, c, bounds[n], y0, y1)
     for y in range(top, bottom):
         dy = y - v
         first, last = _row(a, b, c, bounds[n], u, dy, x0, x1)
+        if first >= last:
+            continue
+        dx = first - u
+        fall = opacity * exp(-0.5 * (a * dx * dx + 2.0 * b * dx * dy + c * dy * dy))
+        step = exp(-a * dx - 0.5 * a - b * dy)
         for x in range(first, last):
+            alpha = min(MOST_ALPHA, fall)
+            fall *= step
+            step *= shrink
             t = left[y - y0, x - x0]
-            if t < LEAST_LIGHT:
-                continue
-            dx = x - u
-            power = a * dx * dx + 2.0 * b * dx * dy + c * dy * dy
-            alpha = min(MOST_ALPHA, opacity * exp(-0.5 * power))
-            if alpha < LEAST_ALPHA:
+            if t < LEAST_LIGHT or alpha < LEAST_ALPHA:
                 continue
             weight = alpha * t
             near[y - y0, x - x0] += weight * depth
