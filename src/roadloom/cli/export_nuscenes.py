@@ -45,14 +45,14 @@ class ExportNuScenes(Command):
     """Sweeps before the first key frame; key frames with fewer before them are left out."""
     key_hz: int | None = None
     """Key frames a second, fewer than the source has, such as 2 for Argoverse."""
-    no_images: bool = False
-    """LiDAR, boxes and maps only."""
+    images: bool = True
+    """Without them: LiDAR, boxes and maps only."""
     camera_sweeps: bool = False
     """Images between key frames too; drawing them takes several times as long."""
     image_format: Literal["jpg", "png"] = "jpg"
     """Of images that are drawn; recorded files are copied as they are."""
-    no_radar: bool = False
-    """Leave the five empty radars out."""
+    radar: bool = True
+    """Five radars whose files are empty, as some tools expect them."""
     channel: tuple[str, ...] = ()
     """NAME=CHANNEL: the channel that a sensor becomes, such as front=CAM_FRONT."""
     occupancy: bool = False
@@ -84,8 +84,8 @@ class ExportNuScenes(Command):
         return NuScenesOptions(
             version=self.version, city=self.city, tile_m=self.tile_m, split=self.split,
             official=self.official, lead_sweeps=self.lead_sweeps, key_hz=self.key_hz,
-            images=not self.no_images, camera_sweeps=self.camera_sweeps,
-            image_format=self.image_format, radar=not self.no_radar,
+            images=self.images, camera_sweeps=self.camera_sweeps,
+            image_format=self.image_format, radar=self.radar,
             channels=tuple(_renamed(text) for text in self.channel), occupancy=self.occupancy,
             partial=self.partial,
         )  # fmt: skip

@@ -182,11 +182,11 @@ def trimmed(
 
 
 def _thinned(times: np.ndarray, keys: np.ndarray, key_hz: int | None) -> np.ndarray:
-    """Of ``keys`` those that come next after every ``1 / key_hz`` seconds, to half a gap."""
+    """Of ``keys`` those nearest to every ``1 / key_hz`` seconds from the first on."""
     if key_hz is None or len(keys) < 2:
         return keys
     gap = float(np.median(np.diff(times[keys])))
-    every = NS_PER_S / key_hz
+    every = NS_PER_S // key_hz
     if every < 0.8 * gap:
         raise BadInput(
             f"there are {NS_PER_S / gap:.3g} key frames a second, not {key_hz}",
