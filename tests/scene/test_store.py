@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
@@ -226,8 +227,11 @@ def test_no_file_makes_us_take_memory_that_it_does_not_need(folder: LabelFolder)
     with pytest.raises(BadInput, match="first record"):  # no label of 60 cells is so large
         folder.occupancy("a", 0, GRID)
     hostile(path, bytes=20_000_000)
+    tracemalloc.start()
     with pytest.raises(BadInput, match="does not end where"):
         folder.occupancy("a", 0, GRID)
+    assert tracemalloc.get_traced_memory()[1] < 6_000_000  # 4 MiB are the dictionary
+    tracemalloc.stop()
     hostile(path, x=MOST_CELLS)
     with pytest.raises(BadInput, match="grid"):
         folder.grids("a")
