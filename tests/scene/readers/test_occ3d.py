@@ -156,6 +156,18 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda f: _camera(f)["intrinsic"][0].__setitem__(0, 0), "focal lengths must be positive",
     ),
     "a path that climbs": (lambda f: _camera(f).update(img_path="../a/b.jpg"), "leads out"),
+    "a camera far away": (
+        lambda f: _camera(f)["extrinsic"].update(translation=[1e8, 0, 0]), "no vehicle is 100 m",
+    ),
+    "an image of another day": (
+        lambda f: _camera(f).update(img_path="CAM_FRONT/x__5.jpg"), "over 1 s from its frame",
+    ),
+    "images that go back": (
+        lambda f: _frame(f).update(
+            camera_sensor={"0": _camera(f) | {"time_ns": (START_US + 11_999) * 1000}}
+        ),
+        "CAM_FRONT is not later than that of the frame before",
+    ),
     "an image without a time": (
         lambda f: _camera(f).update(img_path="CAM_FRONT/b.jpg"), "tells no time",
     ),

@@ -204,10 +204,10 @@ def _grid(path: Path) -> VoxelGrid:
     if (size != np.rint(size)).any() or size.max() > 4096:
         raise table.bad("grid_size", f"must be whole numbers, got {size.tolist()}")
     lower, upper = table.numbers("min_bound", 3), table.numbers("max_bound", 3)
-    if (upper <= lower).any():
-        raise table.bad("max_bound", "must lie above min_bound")
     lower, upper = np.round(lower, _DIGITS), np.round(upper, _DIGITS)
     cell = np.round((upper - lower) / size, _DIGITS)
+    if (cell <= 0).any():
+        raise table.bad("max_bound", "must lie above min_bound")
     return VoxelGrid(
         lower_m=tuple(lower.tolist()),
         cell_m=tuple(cell.tolist()),

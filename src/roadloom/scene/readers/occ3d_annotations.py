@@ -34,6 +34,9 @@ SPLITS = {"train_split": "train", "val_split": "val"}
 NUSCENES_SIZE = (1600, 900)
 """Width and height of nuScenes' images, which the file does not tell."""
 NS_PER_US = 1000
+LARGEST_MOUNT_M = 100.0
+FAR_NS = 1_000_000_000
+"""No camera of a key frame fires so far from it; key frames are half a second apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +105,21 @@ class Annotations:
         for before, after in zip(frames, frames[1:], strict=False):
             if after.time_ns <= before.time_ns:
                 raise table.bad(after.token, "its time is not later than that of the frame before")
+        _check_cameras(table, frames)
         return frames
+
+
+def _check_cameras(table: Fields, frames: list[Occ3dFrame]) -> None:
+    """Cameras fire around their frame, one record after the other."""
+    last: dict[str, int] = {}
+    for frame in frames:
+        for name, camera in frame.cameras.items():
+            what = f"the image of {name} "
+            if abs(camera.time_ns - frame.time_ns) > FAR_NS:
+                raise table.bad(frame.token, f"{what}is over {FAR_NS / 1e9:g} s from its frame")
+            if camera.time_ns <= last.get(name, -1):
+                raise table.bad(frame.token, f"{what}is not later than that of the frame before")
+            last[name] = camera.time_ns
 
 
 def _frame(table: Fields, token: str) -> Occ3dFrame:
@@ -154,6 +171,9 @@ def _camera(table: Fields) -> Occ3dCamera:
     matrix = table.numbers("intrinsic", 3, 3)
     if min(matrix[0, 0], matrix[1, 1]) <= 0:
         raise table.bad("intrinsic", "focal lengths must be positive")
+    ego_from_camera = _pose(table.inner("extrinsic"))
+    if np.abs(ego_from_camera.translation).max() > LARGEST_MOUNT_M:
+        raise table.bad("extrinsic", f"no vehicle is {LARGEST_MOUNT_M:g} m long")
     return Occ3dCamera(
         name=name,
         image=image,
@@ -162,7 +182,7 @@ def _camera(table: Fields) -> Occ3dCamera:
             width=width, height=height, fx=float(matrix[0, 0]), fy=float(matrix[1, 1]),
             cx=float(matrix[0, 2]), cy=float(matrix[1, 2]),
         ),
-        ego_from_camera=_pose(table.inner("extrinsic")),
+        ego_from_camera=ego_from_camera,
         world_from_ego=_pose(table.inner("ego_pose")),
     )  # fmt: skip
 
