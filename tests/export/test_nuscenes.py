@@ -19,6 +19,7 @@ from roadloom.geometry.voxel_grid import OCC3D
 from roadloom.io.image import read_image
 from roadloom.scene.class_maps import DATASET_CLASSES, ids_from
 from roadloom.scene.classes import class_id, class_name
+from roadloom.scene.labels import LabelFolder
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.registry import open_reader, open_source
 
@@ -351,3 +352,44 @@ def test_channels_can_be_named(toy, tmp_path):
 def test_every_class_of_nuscenes_stays_itself():
     for name, ours in DATASET_CLASSES["nuscenes"].items():
         assert category_of(ours) == name, class_name(ours)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "field"),
+    [
+        (".roadloom/manifest.json", '{"roadloom_nuscenes": 7, "exports": []}', "roadloom_nuscenes"),
+        (".roadloom/manifest.json", '{"roadloom_nuscenes": 1}', "exports"),
+        (".roadloom/manifest.json", '{"roadloom_nuscenes": 1', None),
+        (".roadloom/scenes/scene-0002.json", "[]", None),
+    ],
+)
+def test_damage_is_named(exported, tmp_path, file, text, field):
+    root = tmp_path / "root"
+    shutil.copytree(exported / ".roadloom", root / ".roadloom")
+    (root / file).write_text(text)
+    with pytest.raises(BadInput) as error:
+        export_nuscenes("toy:val", root, OPTIONS)
+    assert str(error.value.file).endswith(file)
+    assert error.value.field == field
+
+
+def test_a_table_that_was_removed_is_made_again(exported, tmp_path):
+    root = tmp_path / "root"
+    shutil.copytree(exported, root)
+    (root / VERSION / "sample.json").unlink()
+    export_nuscenes("toy:val", root, OPTIONS)
+    assert contents(root) == contents(exported)
+
+
+def test_labels_of_a_folder_become_its_occupancy(toy, tmp_path):
+    labels = LabelFolder.create(tmp_path / "labels", {"source": toy})
+    clip = open_source(f"{toy}:1")[0]
+    wall = np.full(OCC3D.shape, class_id("structure.wall"), np.uint8)
+    for time in clip.times_ns.tolist():
+        labels.add(clip.scene_id, time, Occupancy(grid=OCC3D, labels=wall))
+    root = tmp_path / "root"
+    options = replace(OPTIONS, images=False, radar=False)
+    export_nuscenes(f"{toy}:1", root, options, labels=tmp_path / "labels")
+    back = open_source(f"nuscenes:{root}")[0]
+    found = back[0].occupancy(OCC3D).labels
+    assert (found == class_id("structure.manmade")).all()
