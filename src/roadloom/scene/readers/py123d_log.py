@@ -5,10 +5,12 @@ A name outside the package is refused here before py123d sees it: a file of data
 what code runs. What py123d skips with a warning is refused too.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from struct import error as StructError
 from typing import Any
 
 import numpy as np
@@ -22,8 +24,18 @@ SYNC = "sync.arrow"
 PACKAGE = "py123d"
 NOT_SENSORS = (SYNC, "map.arrow")
 LONGEST_US = (2**63 - 1) // 1000
-_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError)
-"""What py123d and pyarrow raise of a file that is damaged."""
+_ERRORS: tuple[type[Exception], ...] = (
+    ValueError, TypeError, LookupError, AttributeError, AssertionError, OSError, RuntimeError,
+    ArithmeticError, EOFError, StructError,
+)  # fmt: skip
+"""What py123d raises of a file that is damaged."""
+_FOREIGN = {
+    "cv2": "error",
+    "msgpack": "UnpackException",
+    "pyarrow": "ArrowException",
+    "shapely.errors": "ShapelyError",
+}
+"""Errors of the packages under it that are of no kind above."""
 
 
 @contextmanager
@@ -33,12 +45,17 @@ def reading(file: Path, field: str | None = None) -> Iterator[None]:
         yield
     except RoadloomError:
         raise
-    except (*_ERRORS, NotImplementedError, RuntimeError) as error:
+    except _errors() as error:
         raise BadInput(
             f"py123d cannot read it: {type(error).__name__}: {error}", file=file, field=field,
             remedy="convert the log again; where it names files of the data set, set py123d's "
             "variable of that root, such as NUSCENES_DATA_ROOT",
         ) from error  # fmt: skip
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    loaded = ((sys.modules.get(module), name) for module, name in _FOREIGN.items())
+    return (*_ERRORS, *(getattr(module, name) for module, name in loaded if module is not None))
 
 
 class Log:
@@ -57,7 +74,7 @@ class Log:
         """py123d's own view of the whole log."""
         module = need("py123d.api.scene.arrow.arrow_scene_api")
         for file in sorted(self.folder.glob("*.arrow")):
-            _check_names(file)
+            _check_table(file)
         with reading(self.folder):
             scene = module.ArrowSceneAPI(self.folder, None, self._maps())
             known = scene.get_all_modality_metadatas()
@@ -143,11 +160,17 @@ def _ns(stamps: list[Any]) -> Int64[np.ndarray, " record"]:
     return np.array([int(s.time_us) for s in stamps], np.int64) * 1000
 
 
-def _check_names(file: Path) -> None:
-    """Refuse a table that is damaged, or that names a module outside of py123d."""
+def _check_table(file: Path) -> None:
+    """Refuse a table that is damaged, or that names a module outside of py123d.
+
+    Arrow ends the process at an offset that leads out of a table; asked before, it says so. That
+    reads offsets, not what they lead to.
+    """
     arrow, msgpack = need("pyarrow"), need("msgpack")
     with reading(file, "metadata"), arrow.memory_map(str(file), "rb") as source:
-        facts = arrow.ipc.open_file(source).schema.metadata or {}
+        table = arrow.ipc.open_file(source).read_all()
+        table.validate(full=True)
+        facts = table.schema.metadata or {}
         about = msgpack.unpackb(facts[b"metadata"], raw=False, strict_map_key=False)
     for name in _class_names(about):
         if "." in name and name.partition(".")[0] != PACKAGE:
