@@ -27,7 +27,7 @@ from roadloom.geometry.voxel_grid import CARLA_SC, GRIDS, OCC3D
 from roadloom.io import workers
 from roadloom.prepare import Prepared, Request
 from roadloom.prepare.archive import AGAIN
-from roadloom.prepare.request import claim, has_records, manifest_of
+from roadloom.prepare.request import FOLDER, manifest_of
 from roadloom.prepare.run import prepare
 from roadloom.prepare.write import frame_times, resized, write_clip
 from roadloom.scene.clip import Clip
@@ -222,16 +222,17 @@ def test_what_is_whole_is_kept_and_the_rest_made_again(many: str, tmp_path: Path
     assert (tmp_path / "out/layout-carla_sc/e.zip").stat().st_mtime_ns == kept
 
 
-@pytest.mark.parametrize("field", ["hz", "layouts", "source", "boxes"])
+@pytest.mark.parametrize("field", ["--hz", "--layouts", "SOURCE", "--boxes"])
 def test_another_request_in_the_same_folder_is_refused(
     many: str, tmp_path: Path, field: str
 ) -> None:
     asked = {"source": f"{many}:a", "layouts": ("carla_sc",), "hz": 2}
     prepare(Request(**asked), tmp_path)
     before = files_of(tmp_path)
+    name = field.strip("-").lower()
     other = {"hz": 1, "layouts": ("occ3d",), "source": f"{many}:b", "boxes": True}
     with pytest.raises(BadInput, match=f"{field}: the folder was begun with"):
-        prepare(Request(**asked | {field: other[field]}), tmp_path)
+        prepare(Request(**asked | {name: other[name]}), tmp_path)
     assert files_of(tmp_path) == before
 
 
@@ -276,11 +277,11 @@ def test_a_foreign_manifest_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_no_record_is_written_into_a_folder_that_another_request_took(tmp_path: Path) -> None:
     request, other = (Request(source=MADE, layouts=("carla_sc",), hz=hz) for hz in (1, 2))
-    claim(tmp_path, manifest_of(request, "Apache-2.0", ("0", "1")))
-    claim(tmp_path, manifest_of(other, "Apache-2.0", ("0", "1")))
+    FOLDER.claim(tmp_path, manifest_of(request, "Apache-2.0", ("0", "1")))
+    FOLDER.claim(tmp_path, manifest_of(other, "Apache-2.0", ("0", "1")))
     with pytest.raises(BadInput, match="another request took the folder"):
         write_clip(request, "0", tmp_path)
-    assert not has_records(tmp_path)
+    assert not FOLDER.has_whole(tmp_path)
 
 
 def test_names_given_twice_count_once(folder_source: str, tmp_path: Path) -> None:

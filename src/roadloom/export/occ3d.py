@@ -22,7 +22,7 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from roadloom.errors import BadInput, NotRecorded
-from roadloom.export.scenes import Job, Summary, export_scenes
+from roadloom.export.scenes import Export, ExportJob, Summary, export_scenes
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import OCC3D
 from roadloom.io.atomic import write_json
@@ -65,11 +65,16 @@ def export_occ3d(
     shard: tuple[int, int] = (0, 1),
 ) -> Summary:
     """Write the scenes of a source; see ``export_scenes`` for workers, shards and errors."""
-    job = Job(kind="occ3d", source=source, flags=asdict(options), labels=labels)
-    folder = Path(folder)
-    done = export_scenes(
-        job, partial(write_scene, options), _is_whole, folder, workers=workers, shard=shard
+    job = ExportJob(source=source, flags=asdict(options), labels=labels)
+    export = Export(
+        kind="occ3d",
+        write=partial(write_scene, options),
+        is_whole=_is_whole,
+        whole=(f"{INFOS}/*.json",),
+        parts=(f"{GTS}/*/*/{LABELS_FILE}",),
     )
+    folder = Path(folder)
+    done = export_scenes(export, job, folder, workers=workers, shard=shard)
     with FileLock(folder / ".annotations.lock"):
         merge_annotations(folder, job.open().reader.scenes)
     return done

@@ -24,14 +24,15 @@ from roadloom.export.ply_shapes import (
     occupancy_mesh,
     sweep_cloud,
 )
-from roadloom.export.scenes import Job, Summary, export_scenes
-from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid
+from roadloom.export.scenes import Export, ExportJob, Summary, export_scenes
+from roadloom.geometry.voxel_grid import grid_named
 from roadloom.io.atomic import write_json
 from roadloom.io.ply import write_ply
 from roadloom.io.ply_mesh import write_mesh
 from roadloom.io.read import is_file, read_json
 from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.clip import Clip, Frame
+from roadloom.scene.jobs import chosen_grid
 from roadloom.viewer.names import short_source
 
 SCENE_FILE = "scene.json"
@@ -59,10 +60,8 @@ class PlyOptions:
                 "nothing is asked for", field="--sweeps",
                 remedy="give one or more of --sweeps, --occupancy, --boxes, --merge",
             )  # fmt: skip
-        if self.grid is not None and self.grid not in GRIDS:
-            raise BadInput(
-                f"no grid {self.grid!r}", field="--grid", remedy=f"use {', '.join(GRIDS)}"
-            )
+        if self.grid is not None:
+            grid_named(self.grid)
         if not 1e-3 <= self.voxel_m <= 1e3:
             raise BadInput(
                 f"{self.voxel_m} m is no voxel", field="--voxel-m", remedy="give 0.001 to 1000"
@@ -80,10 +79,15 @@ def export_ply(
     shard: tuple[int, int] = (0, 1),
 ) -> Summary:
     """Write the scenes of a source; see ``export_scenes`` for workers, shards and errors."""
-    job = Job(kind="ply", source=source, flags=asdict(options), labels=labels, rig=rig)
-    return export_scenes(
-        job, partial(_into, options), _is_whole, folder, workers=workers, shard=shard
+    job = ExportJob(source=source, flags=asdict(options), labels=labels, rig=rig)
+    export = Export(
+        kind="ply",
+        write=partial(_into, options),
+        is_whole=_is_whole,
+        whole=("*/scene.json",),
+        parts=("*/*.ply", "*/*/*.ply"),
     )
+    return export_scenes(export, job, folder, workers=workers, shard=shard)
 
 
 def _into(options: PlyOptions, clip: Clip, folder: Path) -> int:
@@ -161,13 +165,6 @@ def _write(kind: str, path: Path, frame: Frame, options: PlyOptions, placing: Pl
             write_mesh(path, occupancy_mesh(frame, occupancy, placing))
         else:
             write_ply(path, occupancy_cloud(frame, occupancy, placing))
-
-
-def chosen_grid(clip: Clip, name: str | None) -> VoxelGrid:
-    """The grid of a name, else the first on which the clip holds occupancy, else Occ3D's."""
-    if name is not None:
-        return GRIDS[name]
-    return next(iter(clip.occupancy_grids), GRIDS["occ3d"])
 
 
 def _merged(clip: Clip, folder: Path, voxel_m: float) -> dict[str, Any]:

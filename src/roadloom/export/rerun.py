@@ -24,21 +24,21 @@ from typing import Any, Literal
 import numpy as np
 
 from roadloom.errors import BadInput, NotRecorded
-from roadloom.export.ply import chosen_grid
 from roadloom.export.ply_shapes import Placing, ego_from_grid
 from roadloom.export.rerun_file import counted_stream, sdk, write_layout
 from roadloom.export.rerun_images import Photograph, lens_of, photograph
 from roadloom.export.rerun_map import map_lines
-from roadloom.export.scenes import Job, Summary, export_scenes
+from roadloom.export.scenes import Export, ExportJob, Summary, export_scenes
 from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
-from roadloom.geometry.voxel_grid import GRIDS
+from roadloom.geometry.voxel_grid import grid_named
 from roadloom.io.atomic import atomic_file
 from roadloom.io.progress import show_progress
 from roadloom.io.read import is_file
 from roadloom.label.recipe import EgoBox
 from roadloom.scene.classes import CLASSES, UNKNOWN, class_name
 from roadloom.scene.clip import Clip, Frame
+from roadloom.scene.jobs import chosen_grid
 from roadloom.scene.palette import colors_of
 from roadloom.scene.sweep import Sweep
 from roadloom.sensors.camera import PinholeCamera
@@ -79,10 +79,8 @@ class RerunOptions:
             )
         if not 0 <= self.map_range_m <= 1e6:
             raise BadInput(f"{self.map_range_m} m", field="--map-range-m", remedy="give 0 or more")
-        if self.grid is not None and self.grid not in GRIDS:
-            raise BadInput(
-                f"no grid {self.grid!r}", field="--grid", remedy=f"use {', '.join(GRIDS)}"
-            )
+        if self.grid is not None:
+            grid_named(self.grid)
 
 
 def export_rerun(
@@ -101,10 +99,15 @@ def export_rerun(
         MissingExtra: rerun-sdk is not installed.
     """
     sdk()
-    job = Job(kind="rerun", source=source, flags=asdict(options), labels=labels, rig=rig)
-    return export_scenes(
-        job, partial(_into, options), _is_whole, folder, workers=workers, shard=shard
+    job = ExportJob(source=source, flags=asdict(options), labels=labels, rig=rig)
+    export = Export(
+        kind="rerun",
+        write=partial(_into, options),
+        is_whole=_is_whole,
+        whole=("*.rrd",),
+        parts=("*.rbl",),
     )
+    return export_scenes(export, job, folder, workers=workers, shard=shard)
 
 
 def _into(options: RerunOptions, clip: Clip, folder: Path) -> int:

@@ -18,14 +18,14 @@ import numpy as np
 from jaxtyping import Int64
 
 from roadloom.errors import BadInput, NotRecorded
-from roadloom.export.ply import chosen_grid
-from roadloom.export.scenes import Job, Summary, export_scenes
-from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid
+from roadloom.export.scenes import Export, ExportJob, Summary, export_scenes
+from roadloom.geometry.voxel_grid import VoxelGrid, grid_named
 from roadloom.io.extras import need
 from roadloom.io.progress import show_progress
 from roadloom.io.read import is_file
 from roadloom.io.video import write_video
 from roadloom.scene.clip import Clip, Frame
+from roadloom.scene.jobs import chosen_grid
 from roadloom.scene.stream import NS_PER_S
 from roadloom.viewer.bev import bev_picture
 from roadloom.viewer.draw import Picture
@@ -66,10 +66,8 @@ class VideoOptions:
             raise BadInput(f"{self.width} px", field="--width", remedy="give 64 to 8192")
         if not 0 <= self.crf <= 51:
             raise BadInput(f"{self.crf} is no quality", field="--crf", remedy="give 0 to 51")
-        if self.grid is not None and self.grid not in GRIDS:
-            raise BadInput(
-                f"no grid {self.grid!r}", field="--grid", remedy=f"use {', '.join(GRIDS)}"
-            )
+        if self.grid is not None:
+            grid_named(self.grid)
 
 
 def export_video(
@@ -88,10 +86,14 @@ def export_video(
         MissingExtra: PyAV is not installed.
     """
     need("av")
-    job = Job(kind="video", source=source, flags=asdict(options), labels=labels, rig=rig)
-    return export_scenes(
-        job, partial(_into, options), _is_whole, folder, workers=workers, shard=shard
+    job = ExportJob(source=source, flags=asdict(options), labels=labels, rig=rig)
+    export = Export(
+        kind="video",
+        write=partial(_into, options),
+        is_whole=_is_whole,
+        whole=("*.mp4",),
     )
+    return export_scenes(export, job, folder, workers=workers, shard=shard)
 
 
 def _into(options: VideoOptions, clip: Clip, folder: Path) -> int:

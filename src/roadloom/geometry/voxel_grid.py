@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
+from roadloom.errors import BadInput
 from roadloom.geometry.arrays import Array, like, namespace
 from roadloom.geometry.checks import MOST_CELLS, check_last, finite, whole
 
@@ -116,3 +117,14 @@ GRIDS = {
     "semantickitti": SEMANTICKITTI,
     "lidar_50m": LIDAR_50M,
 }
+
+
+def grid_named(name: str, field: str = "--grid") -> VoxelGrid:
+    """One of ``GRIDS``.
+
+    Raises:
+        BadInput: there is none of this name; says that ``field`` is wrong.
+    """
+    if name not in GRIDS:
+        raise BadInput(f"no grid {name!r}", field=field, remedy=f"use {', '.join(GRIDS)}")
+    return GRIDS[name]

@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from roadloom.errors import BadInput, RoadloomError
+from roadloom.io.progress import show_progress
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -45,6 +46,32 @@ def part_of(items: Sequence[Item], shard: tuple[int, int]) -> Sequence[Item]:
             f"{part}/{parts} is no part", field="--shard", remedy="give 0/n to n-1/n, such as 0/4"
         )
     return items[part::parts]
+
+
+def each_shown(
+    task: Callable[[Item], Answer],
+    items: Sequence[Item],
+    workers: int,
+    *,
+    what: str,
+    unit: str,
+    total: int | None = None,
+    size: Callable[[Answer], int] = lambda _: 1,
+) -> Iterator[Answer]:
+    """``each`` with a bar.
+
+    Args:
+        task, items, workers: as of ``each``.
+        what: is done; stands before the bar.
+        unit: is counted.
+        total: of these; the number of items if left out.
+        size: how many of these an answer tells of.
+    """
+    whole = len(items) if total is None else total
+    with show_progress(total=whole, desc=what, unit=unit) as bar:
+        for answer in each(task, items, workers):
+            yield answer
+            bar.update(size(answer))
 
 
 def each(

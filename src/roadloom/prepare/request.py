@@ -5,22 +5,28 @@ DIR/scenes/SCENE.json     written last of a scene: it is whole; sizes and checks
 DIR/KIND/SCENE.zip        the shards
 """
 
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from roadloom import __version__
 from roadloom.errors import BadInput, MissingInput
-from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid
-from roadloom.io.atomic import write_json
-from roadloom.io.read import exists, is_dir, read_json
+from roadloom.geometry.voxel_grid import GRIDS, VoxelGrid, grid_named
+from roadloom.io.read import exists, read_json
 from roadloom.prepare.archive import remedied
+from roadloom.scene.claimed_folder import ClaimedFolder
 from roadloom.scene.classes import CLASS_HASH, check_class_hash
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
 SCENES = "scenes"
+FOLDER = ClaimedFolder(
+    manifest=MANIFEST,
+    schema="roadloom_prepared",
+    command="roadloom prepare",
+    whole=(f"{SCENES}/*.json",),
+    parts=("*/*.zip",),
+)
 LARGEST_IMAGE = 16_384
 MOST_HZ = 100
 """Made worlds move in steps of 10 ms."""
@@ -55,10 +61,7 @@ class Request:
             object.__setattr__(self, field, tuple(dict.fromkeys(getattr(self, field))))
         for field in ("occupancy", "layouts"):
             for name in getattr(self, field):
-                if name not in GRIDS:
-                    raise BadInput(
-                        f"no grid {name!r}", field=f"--{field}", remedy=f"use {', '.join(GRIDS)}"
-                    )
+                grid_named(name, f"--{field}")
         if not self.kinds:
             raise BadInput(
                 "nothing is asked for", field="prepare",
@@ -116,41 +119,6 @@ def _asked(request: Request) -> dict[str, Any]:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(request).items()}
 
 
-def claim(folder: Path, manifest: dict[str, Any]) -> None:
-    """Make a folder one of this manifest, or find that it is.
-
-    A folder whose manifest is all that there is, as no scene has its record, is free for another
-    request: the one that began it could not be met, or was interrupted in its first scenes.
-
-    Raises:
-        BadInput: it belongs to another request, or holds other things.
-    """
-    path = folder / MANIFEST
-    if not exists(path):
-        if is_dir(folder) and any(not p.name.startswith(".") for p in folder.iterdir()):
-            raise BadInput(
-                "is not empty and holds no manifest", file=folder, field="--out",
-                remedy="name a new folder, or one that `roadloom prepare` has begun",
-            )  # fmt: skip
-        write_json(path, manifest)
-        return
-    found = read_json(path)
-    found = found if isinstance(found, dict) else {}
-    if found == manifest:
-        return
-    if "roadloom_prepared" in found and not has_records(folder):
-        _remove_shards(folder, found)
-        write_json(path, manifest)
-        return
-    for field, wanted in _flat(manifest).items():
-        there = _flat(found).get(field)
-        if there != wanted:
-            raise BadInput(
-                f"the folder was begun with {_short(there)}, now {_short(wanted)} is asked for",
-                file=path, field=field, remedy="use the same flags and version, or a new folder",
-            )  # fmt: skip
-
-
 def check_claim(folder: Path, request: Request) -> None:
     """Before a record is written: no other request has taken the folder meanwhile.
 
@@ -163,34 +131,6 @@ def check_claim(folder: Path, request: Request) -> None:
             "another request took the folder meanwhile", file=folder / MANIFEST, field="request",
             remedy="name another folder; one folder serves one request",
         )  # fmt: skip
-
-
-def has_records(folder: Path) -> bool:
-    """Whether any scene is whole."""
-    return any(not path.name.startswith(".") for path in (folder / SCENES).glob("*.json"))
-
-
-def _remove_shards(folder: Path, manifest: dict[str, Any]) -> None:
-    """Take away shards without a record, and the folders of kinds that are empty then."""
-    scenes = manifest.get("scenes")
-    for kind in folder.iterdir():
-        if not is_dir(kind):
-            continue
-        for scene in scenes if isinstance(scenes, list) else []:
-            (kind / f"{scene}.zip").unlink(missing_ok=True)
-        with suppress(OSError):  # something else is in it
-            kind.rmdir()
-
-
-def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
-    request = manifest.get("request")
-    inner = request if isinstance(request, dict) else {}
-    return inner | {k: v for k, v in manifest.items() if k != "request"}
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

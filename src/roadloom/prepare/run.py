@@ -7,25 +7,17 @@ part of the scenes, and nothing is written by two.
 
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from roadloom.errors import BadInput
-from roadloom.io.progress import show_progress
 from roadloom.io.read import is_file, read_json
-from roadloom.io.workers import check_workers, each, part_of
-from roadloom.prepare.request import Request, claim, manifest_of
+from roadloom.io.workers import each_shown
+from roadloom.prepare.request import FOLDER, Request, manifest_of
 from roadloom.prepare.write import CLIP, record_path, shard_path, write_clip
+from roadloom.scene.jobs import SceneSummary, opened
 from roadloom.scene.registry import open_source
 
-
-class Summary(NamedTuple):
-    """What a run did."""
-
-    written: int
-    kept: int
-    """Scenes that were whole already."""
-    frames: int
-    """Of the written scenes."""
+Summary = SceneSummary
 
 
 def prepare(
@@ -46,24 +38,17 @@ def prepare(
         NotRecorded: the source does not hold what is asked for.
         RoadloomError: a worker was killed.
     """
-    check_workers(workers)
-    part_of((), shard)
     folder = Path(folder)
-    source = open_source(request.source)
-    scenes = tuple(source.scenes)
-    if not scenes:
-        raise BadInput("the source has no scenes", file=request.source, field="SOURCE")
-    first = source.clip(scenes[0])
+    source, mine = opened(
+        request.source, partial(open_source, request.source), workers=workers, shard=shard
+    )
+    first = source[0]
     for name in request.cameras:
         first.rig.camera(name)
-    claim(folder, manifest_of(request, first.licence, scenes))
-    mine = part_of(scenes, shard)
+    FOLDER.claim(folder, manifest_of(request, first.licence, tuple(source.scenes)))
     todo = [scene for scene in mine if not is_whole(folder, scene, request)]
-    frames = 0
-    with show_progress(total=len(todo), desc=f"preparing {request.source}", unit="clip") as bar:
-        for count in each(partial(_write, request, folder), todo, workers):
-            frames += count
-            bar.update()
+    task, what = partial(_write, request, folder), f"preparing {request.source}"
+    frames = sum(each_shown(task, todo, workers, what=what, unit="clip"))
     return Summary(len(todo), len(mine) - len(todo), frames)
 
 

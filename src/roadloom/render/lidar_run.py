@@ -8,35 +8,33 @@ Files are renamed into place, so one that is there is whole, and is kept.
 """
 
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
-from roadloom import __version__
-from roadloom.errors import BadInput
 from roadloom.geometry.pose import Pose
-from roadloom.geometry.voxel_grid import GRIDS, OCC3D, VoxelGrid
-from roadloom.io.atomic import write_json
 from roadloom.io.npz import Field, read_npz, write_npz
 from roadloom.io.ply import PointCloud, write_ply
-from roadloom.io.progress import show_progress
-from roadloom.io.read import exists, is_dir, is_file, read_json
-from roadloom.io.workers import check_workers, each, part_of
+from roadloom.io.read import is_file
+from roadloom.render.blocks import Block, render_blocks
 from roadloom.render.lidar import CastSweep
 from roadloom.render.lidar_frame import mount_of, render_sweep
-from roadloom.scene.classes import CLASS_HASH
+from roadloom.scene.claimed_folder import ClaimedFolder
 from roadloom.scene.clip import Clip
+from roadloom.scene.jobs import GridJob, ItemSummary, chosen_grid, clip_of, opened
 from roadloom.scene.palette import colors_of
-from roadloom.scene.registry import open_source
-from roadloom.scene.source import Source, SourceName
 
 SCHEMA = 1
-MANIFEST = "lidar.json"
-BLOCK = 8
-"""Sweeps that a worker takes at a time."""
+FOLDER = ClaimedFolder(
+    manifest="lidar.json",
+    schema="roadloom_lidar_sweeps",
+    command="roadloom render lidar",
+    whole=("*/*/*.npz", "*/*/*.ply"),
+)
+Summary = ItemSummary
 _RAYS = ("column", "beam")
 _FIELDS = {
     "range_m": Field("<f4", _RAYS),
@@ -71,25 +69,10 @@ class LidarImages(NamedTuple):
     ego_from_lidar: Float[np.ndarray, "4 4"]
 
 
-class Summary(NamedTuple):
-    """What a run did, in sweeps."""
-
-    written: int
-    kept: int
-    """Whole already."""
-    scenes: int
-
-
 @dataclass(frozen=True, kw_only=True)
-class LidarJob:
+class LidarJob(GridJob):
     """What is rendered. Fields are checked when it is made."""
 
-    source: str
-    """KIND:PLACE[:SCENE]."""
-    labels: str | None = None
-    """Folder of labels to attach."""
-    grid: str | None = None
-    """Name of one of ``GRIDS``; None: the first that a clip holds, or occ3d where it holds any."""
     lidar: str | None = None
     """A name that ``mount_of`` knows; None: the main LiDAR."""
     keys_only: bool = True
@@ -97,21 +80,6 @@ class LidarJob:
     moving: bool = True
     """False: neither the vehicle nor any object moves while the LiDAR turns."""
     format: Literal["npz", "ply"] = "npz"
-
-    def __post_init__(self) -> None:
-        if self.grid is not None and self.grid not in GRIDS:
-            raise BadInput(
-                f"no grid {self.grid!r}", field="--grid", remedy=f"use {', '.join(GRIDS)}"
-            )
-
-    def open(self) -> Source:
-        return open_source(self.source, labels=self.labels)
-
-    def grid_of(self, clip: Clip) -> VoxelGrid:
-        if self.grid is not None:
-            return GRIDS[self.grid]
-        held = clip.occupancy_grids
-        return held[0] if held else OCC3D
 
     def times_ns(self, clip: Clip) -> tuple[int, ...]:
         """Moments of the sweeps of a clip that are rendered."""
@@ -124,14 +92,7 @@ class LidarJob:
     @property
     def manifest(self) -> dict[str, Any]:
         """What must be equal for two runs to share a folder; their scenes may differ."""
-        name = SourceName.parse(self.source)
-        return {
-            "roadloom_lidar_sweeps": SCHEMA,
-            "version": __version__,
-            "class_hash": CLASS_HASH,
-            **asdict(self),
-            "source": str(SourceName(name.kind, name.place, None)),
-        }
+        return asdict(self) | self.facts(FOLDER.schema, SCHEMA)
 
 
 def render_source(
@@ -154,51 +115,12 @@ def render_source(
         MissingInput: there is no such LiDAR.
         RoadloomError: a worker was killed.
     """
-    check_workers(workers)
-    part_of((), shard)
-    folder, source = Path(folder), job.open()
-    if not len(source):
-        raise BadInput("the source has no scenes", file=job.source, field="SOURCE")
-    mount_of(source.clip(source.scenes[0]), job.lidar)
-    claim(folder, job.manifest)
-    scenes = part_of(source.scenes, shard)
-    blocks = [
-        (scene, times[first : first + BLOCK])
-        for scene in scenes
-        for times in (job.times_ns(source.clip(scene)),)
-        for first in range(0, len(times), BLOCK)
-    ]
-    total, written = sum(len(times) for _, times in blocks), 0
-    with show_progress(total=total, desc=f"rendering {job.source}", unit="sweep") as bar:
-        for done, count in each(partial(_write_block, job, folder), blocks, workers):
-            written += done
-            bar.update(count)
-    return Summary(written, total - written, len(scenes))
-
-
-def claim(folder: Path, manifest: dict[str, Any]) -> None:
-    """Make a folder one of this manifest, or find that it is.
-
-    Raises:
-        BadInput: it was begun with other flags, or holds other things.
-    """
-    path = folder / MANIFEST
-    if not exists(path):
-        if is_dir(folder) and any(not p.name.startswith(".") for p in folder.iterdir()):
-            raise BadInput(
-                f"is not empty and holds no {MANIFEST}", file=folder, field="--out",
-                remedy="name a new folder, or one that `roadloom render lidar` has begun",
-            )  # fmt: skip
-        write_json(path, manifest)
-        return
-    found = read_json(path)
-    found = found if isinstance(found, dict) else {}
-    for name, wanted in manifest.items():
-        if found.get(name) != wanted:
-            raise BadInput(
-                f"the folder was begun with {found.get(name)!r}, now {wanted!r} is asked for",
-                file=path, field=name, remedy="use the same flags and version, or a new folder",
-            )  # fmt: skip
+    folder = Path(folder)
+    source, scenes = opened(job.source, job.open, workers=workers, shard=shard)
+    mount_of(source[0], job.lidar)
+    FOLDER.claim(folder, job.manifest)
+    write = partial(_write_block, job, folder)
+    return render_blocks(write, source, scenes, job.times_ns, workers=workers, unit="sweep")
 
 
 def read_images(path: str | Path) -> LidarImages:
@@ -235,20 +157,13 @@ def _matrix(pose: Pose) -> Float[np.ndarray, "4 4"]:
     return whole
 
 
-@lru_cache(maxsize=1)
-def _clip(job: LidarJob, scene: str) -> Clip:
-    """The scene that a worker is at; its next block mostly belongs to the same."""
-    return job.open().clip(scene)
-
-
-def _write_block(
-    job: LidarJob, folder: Path, block: tuple[str, tuple[int, ...]]
-) -> tuple[int, int]:
+def _write_block(job: LidarJob, folder: Path, block: Block) -> tuple[int, int]:
     """Sweeps that were rendered, and all of the block."""
     scene, times = block
-    clip = _clip(job, scene)
+    FOLDER.check(folder, job.manifest)
+    clip = clip_of(job, scene)
     mount = mount_of(clip, job.lidar)
-    grid, written = job.grid_of(clip), 0
+    grid, written = chosen_grid(clip, job.grid), 0
     for time_ns in times:
         path = folder / scene / mount.name / f"{time_ns}.{job.format}"
         if is_file(path):

@@ -8,36 +8,35 @@ Files are renamed into place, so one that is there is whole, and is kept.
 """
 
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from roadloom import __version__
-from roadloom.errors import BadInput
-from roadloom.geometry.voxel_grid import GRIDS, OCC3D, VoxelGrid
-from roadloom.io.atomic import write_json
 from roadloom.io.image import write_image
 from roadloom.io.npz import Field, read_npz, write_npz
-from roadloom.io.progress import show_progress
-from roadloom.io.read import exists, is_dir, is_file, read_json, read_text
-from roadloom.io.workers import check_workers, each, part_of
+from roadloom.io.read import is_file
+from roadloom.render.blocks import Block, render_blocks
 from roadloom.render.cameras import CameraMaps, CameraOptions, render_cameras, render_frame
+from roadloom.scene.claimed_folder import ClaimedFolder
 from roadloom.scene.class_views import IGNORE
-from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.clip import Clip, Frame
+from roadloom.scene.jobs import GridJob, ItemSummary, chosen_grid, clip_of, opened
 from roadloom.scene.palette import DARK_BACKGROUND, colors_of, view_colors
-from roadloom.scene.registry import open_source
-from roadloom.scene.source import Source, SourceName
 from roadloom.sensors.rig import Rig
-from roadloom.sensors.rig_yaml import rig_from_yaml
+from roadloom.sensors.rig_yaml import read_rig
 
 SCHEMA = 1
-MANIFEST = "cameras.json"
-BLOCK = 8
-"""Key frames that a worker takes at a time."""
+FOLDER = ClaimedFolder(
+    manifest="cameras.json",
+    schema="roadloom_camera_maps",
+    command="roadloom render cameras",
+    whole=("*/*/*.npz",),
+    parts=("*/*/*.png",),
+)
+Summary = ItemSummary
 _WHITE_M, _BLACK_M = 1.0, 80.0
 """Depths of a picture's brightest and darkest grey."""
 _PIXELS = ("height", "width")
@@ -49,25 +48,10 @@ _FIELDS = {
 }
 
 
-class Summary(NamedTuple):
-    """What a run did, in key frames."""
-
-    written: int
-    kept: int
-    """Whole already."""
-    scenes: int
-
-
 @dataclass(frozen=True, kw_only=True)
-class CameraJob:
+class CameraJob(GridJob):
     """What is rendered. Fields are checked when it is made."""
 
-    source: str
-    """KIND:PLACE[:SCENE]."""
-    labels: str | None = None
-    """Folder of labels to attach."""
-    grid: str | None = None
-    """Name of one of ``GRIDS``; None: the first that a clip holds, or occ3d where it holds any."""
     rig: str | None = None
     """YAML of other cameras to look through, all at the key frame's time; None: the clip's own,
     each from where the vehicle was at the time of its image."""
@@ -76,40 +60,17 @@ class CameraJob:
     """Numbers of 16 bits in the files: half the size, depths good to 0.05 %."""
     pictures: bool = True
 
-    def __post_init__(self) -> None:
-        if self.grid is not None and self.grid not in GRIDS:
-            raise BadInput(
-                f"no grid {self.grid!r}", field="--grid", remedy=f"use {', '.join(GRIDS)}"
-            )
-
-    def open(self) -> Source:
-        return open_source(self.source, labels=self.labels)
-
     def open_rig(self) -> Rig | None:
-        return None if self.rig is None else rig_from_yaml(read_text(self.rig), file=self.rig)
-
-    def grid_of(self, clip: Clip) -> VoxelGrid:
-        if self.grid is not None:
-            return GRIDS[self.grid]
-        held = clip.occupancy_grids
-        return held[0] if held else OCC3D
+        return None if self.rig is None else read_rig(self.rig)
 
     @property
     def manifest(self) -> dict[str, Any]:
         """What must be equal for two runs to share a folder; their scenes may differ."""
-        name = SourceName.parse(self.source)
-        flags = {k: v for k, v in asdict(self).items() if k not in ("source", "options")}
+        flags = {k: v for k, v in asdict(self).items() if k != "options"}
         options = {
             k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.options).items()
         }
-        return {
-            "roadloom_camera_maps": SCHEMA,
-            "version": __version__,
-            "class_hash": CLASS_HASH,
-            "source": str(SourceName(name.kind, name.place, None)),
-            **flags,
-            **options,
-        }
+        return flags | options | self.facts(FOLDER.schema, SCHEMA)
 
 
 def render_source(
@@ -132,54 +93,18 @@ def render_source(
         MissingInput: there is no such camera.
         RoadloomError: a worker was killed.
     """
-    check_workers(workers)
-    part_of((), shard)
     folder = Path(folder)
-    source = job.open()
-    if not len(source):
-        raise BadInput("the source has no scenes", file=job.source, field="SOURCE")
-    rig = job.open_rig() or source.clip(source.scenes[0]).rig
+    source, scenes = opened(job.source, job.open, workers=workers, shard=shard)
+    rig = job.open_rig() or source[0].rig
     for name in job.options.cameras:
         rig.camera(name)
-    claim(folder, job.manifest)
-    scenes = part_of(source.scenes, shard)
-    blocks = [
-        (scene, tuple(range(first, min(first + BLOCK, count))))
-        for scene in scenes
-        for count in (len(source.clip(scene)),)
-        for first in range(0, count, BLOCK)
-    ]
-    total, written = sum(len(keys) for _, keys in blocks), 0
-    with show_progress(total=total, desc=f"rendering {job.source}", unit="frame") as bar:
-        for done, count in each(partial(_write_block, job, folder), blocks, workers):
-            written += done
-            bar.update(count)
-    return Summary(written, total - written, len(scenes))
+    FOLDER.claim(folder, job.manifest)
+    write = partial(_write_block, job, folder)
+    return render_blocks(write, source, scenes, _keys, workers=workers, unit="frame")
 
 
-def claim(folder: Path, manifest: dict[str, Any]) -> None:
-    """Make a folder one of this manifest, or find that it is.
-
-    Raises:
-        BadInput: it was begun with other flags, or holds other things.
-    """
-    path = folder / MANIFEST
-    if not exists(path):
-        if is_dir(folder) and any(not p.name.startswith(".") for p in folder.iterdir()):
-            raise BadInput(
-                f"is not empty and holds no {MANIFEST}", file=folder, field="--out",
-                remedy="name a new folder, or one that `roadloom render cameras` has begun",
-            )  # fmt: skip
-        write_json(path, manifest)
-        return
-    found = read_json(path)
-    found = found if isinstance(found, dict) else {}
-    for name, wanted in manifest.items():
-        if found.get(name) != wanted:
-            raise BadInput(
-                f"the folder was begun with {found.get(name)!r}, now {wanted!r} is asked for",
-                file=path, field=name, remedy="use the same flags and version, or a new folder",
-            )  # fmt: skip
+def _keys(clip: Clip) -> range:
+    return range(len(clip))
 
 
 def read_maps(path: str | Path) -> CameraMaps:
@@ -218,18 +143,11 @@ def picture(maps: CameraMaps, view: str | None = None) -> UInt8[np.ndarray, "hei
     return np.concatenate([classes, np.repeat(grey[..., None], 3, axis=-1)], axis=1)
 
 
-@lru_cache(maxsize=1)
-def _clip(job: CameraJob, scene: str) -> tuple[Clip, Rig | None]:
-    """The scene that a worker is at; its next block mostly belongs to the same."""
-    return job.open().clip(scene), job.open_rig()
-
-
-def _write_block(
-    job: CameraJob, folder: Path, block: tuple[str, tuple[int, ...]]
-) -> tuple[int, int]:
+def _write_block(job: CameraJob, folder: Path, block: Block) -> tuple[int, int]:
     """Key frames that were rendered, and all of the block."""
     scene, keys = block
-    clip, rig = _clip(job, scene)
+    FOLDER.check(folder, job.manifest)
+    clip, rig = clip_of(job, scene), job.open_rig()
     written = sum(_write_frame(job, rig, clip[key], folder / scene) for key in keys)
     return written, len(keys)
 
@@ -241,7 +159,7 @@ def _write_frame(job: CameraJob, rig: Rig | None, frame: Frame, folder: Path) ->
     ends = (".npz", ".png") if job.pictures else (".npz",)
     if all(is_file(folder / n / f"{frame.time_ns}{end}") for n in names for end in ends):
         return False
-    grid = job.grid_of(frame.clip)
+    grid = chosen_grid(frame.clip, job.grid)
     if rig is None:
         found = render_frame(frame, grid, job.options)
     else:

@@ -16,6 +16,7 @@ import yaml
 
 from roadloom.errors import BadInput
 from roadloom.geometry.checks import LARGEST, shown
+from roadloom.io.read import read_text
 from roadloom.sensors.rig import Rig
 from roadloom.sensors.rig_file import VERSION, RigFile, camera_in, camera_out, lidar_in, lidar_out
 
@@ -36,6 +37,16 @@ def rig_to_yaml(rig: Rig) -> str:
         default_flow_style=None,
         width=100,
     )
+
+
+def read_rig(file: str | Path) -> Rig:
+    """The rig of a YAML file.
+
+    Raises:
+        MissingInput: no such file.
+        BadInput: as ``rig_from_yaml``.
+    """
+    return rig_from_yaml(read_text(file), file=file)
 
 
 def rig_from_yaml(text: str, file: str | Path | None = None) -> Rig:

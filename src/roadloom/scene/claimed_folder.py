@@ -1,0 +1,144 @@
+"""A folder of results, bound by its manifest to what it was begun with.
+
+    ClaimedFolder(manifest="export.json", ...).claim(DIR, {...})
+
+The manifest is written first and never changed while anything whole lies beside it: a run that was
+cut off goes on only with the flags that it was begun with, and two runs never mix their results.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from roadloom.errors import BadInput
+from roadloom.io.atomic import write_json
+from roadloom.io.read import exists, is_dir, is_file, read_json
+from roadloom.scene.readers.json_fields import short
+
+_GROUPS = ("flags", "options", "recipe", "request")
+"""Objects in a manifest whose fields are flags."""
+_FACTS = ("class_hash", "grids", "kind", "licence", "scenes", "version")
+"""Fields outside of them that are not; a schema's name begins with ``roadloom``."""
+_SPOKEN = {"source": "SOURCE", "future_offsets": "--future", "channels": "--channel"}
+SAME = "use the same flags and version, or a new folder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimedFolder:
+    """What the folders of one command look like."""
+
+    manifest: str
+    """Name of the file; it lies in the folder itself."""
+    schema: str
+    """Field of the manifest by which it is known as ours."""
+    command: str
+    """What begins such a folder, such as ``roadloom prepare``."""
+    whole: tuple[str, ...]
+    """Patterns of files that come last: where one lies, something is whole."""
+    parts: tuple[str, ...] = ()
+    """Patterns of files that may lie there without anything being whole yet."""
+
+    def claim(self, folder: Path, manifest: dict[str, Any]) -> None:
+        """Make a folder one of this manifest, or find that it is.
+
+        A folder in which nothing is whole is free for another manifest: what began it could not
+        be met, or was interrupted at its first scene. What that left behind is removed.
+
+        Raises:
+            BadInput: it was begun with other flags, or holds other things, or is no folder.
+        """
+        path = folder / self.manifest
+        if not exists(path):
+            check_free(folder, self.manifest, self.command)
+            write_json(path, manifest)
+            return
+        found = read_json(path)
+        if found == manifest:
+            return
+        if isinstance(found, dict) and self.schema in found and not self.has_whole(folder):
+            self._remove_parts(folder)
+            write_json(path, manifest)
+            return
+        check_same(found, manifest, path)
+
+    def check(self, folder: Path, manifest: dict[str, Any]) -> None:
+        """Before something becomes whole: no other run has taken the folder meanwhile.
+
+        Raises:
+            BadInput: one has.
+        """
+        path = folder / self.manifest
+        if read_json(path) != manifest:
+            raise BadInput(
+                "another run with other flags took the folder meanwhile", file=path,
+                remedy="name another folder; one folder serves one command",
+            )  # fmt: skip
+
+    def has_whole(self, folder: Path) -> bool:
+        """Whether anything in a folder is whole."""
+        return any(self._files(folder, self.whole))
+
+    def _files(self, folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+        for pattern in patterns:
+            yield from (p for p in folder.glob(pattern) if p.name[0] != "." and is_file(p))
+
+    def _remove_parts(self, folder: Path) -> None:
+        """Remove what is not whole, and the folders that are empty then."""
+        for file in list(self._files(folder, self.parts)):
+            file.unlink(missing_ok=True)
+        for pattern in self.parts:
+            for above in list(PurePath(pattern).parents)[:-1]:  # the deepest first
+                for inner in [path for path in folder.glob(str(above)) if is_dir(path)]:
+                    with suppress(OSError):  # something else is in it
+                        inner.rmdir()
+
+
+def check_free(folder: Path, manifest: str, command: str) -> None:
+    """Refuse what is no folder, or a folder of other things.
+
+    Another machine may be writing the manifest at this moment.
+
+    Raises:
+        BadInput: it is either.
+    """
+    if exists(folder) and not is_dir(folder):
+        raise BadInput("is no folder", file=folder, field="--out", remedy="name another")
+    names = (p.name for p in folder.iterdir()) if is_dir(folder) else ()
+    if any(not name.startswith(".") and name != manifest for name in names):
+        raise BadInput(
+            f"is not empty and holds no {manifest}", file=folder, field="--out",
+            remedy=f"name a new folder, or one that `{command}` has begun",
+        )  # fmt: skip
+
+
+def check_same(found: Any, wanted: dict[str, Any], path: Path) -> None:
+    """Raise BadInput unless two manifests are equal, naming the first flag that differs."""
+    there, asked = _flat(found if isinstance(found, dict) else {}), _flat(wanted)
+    for field in (*asked, *there):
+        if there.get(field) != asked.get(field):
+            raise BadInput(
+                f"the folder was begun with {short(there.get(field))}, now "
+                f"{short(asked.get(field))} is asked for",
+                file=path, field=field, remedy=SAME,
+            )  # fmt: skip
+
+
+def flag_of(field: str) -> str:
+    """A field of a manifest as the command line writes it."""
+    if field in _SPOKEN:
+        return _SPOKEN[field]
+    if field in _FACTS or field.startswith("roadloom"):
+        return field
+    return f"--{field.replace('_', '-')}"
+
+
+def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Values by flag: fields of the objects that hold flags beside the others."""
+    inner: dict[str, Any] = {}
+    for name in _GROUPS:
+        if isinstance(manifest.get(name), dict):
+            inner |= manifest[name]
+    outer = {name: value for name, value in manifest.items() if name not in _GROUPS}
+    return {flag_of(name): value for name, value in (inner | outer).items()}
