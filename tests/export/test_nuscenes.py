@@ -284,9 +284,9 @@ def test_an_appended_source_leaves_the_first_as_it_was(toy, exported, tmp_path):
 @pytest.mark.parametrize(
     ("source", "options", "field"),
     [
-        ("toy:val", replace(OPTIONS, radar=False), "radar"),
-        ("toy:train", replace(OPTIONS, version="v1.0-mini"), "version"),
-        ("toy:train", replace(OPTIONS, tile_m=400.0), "tile_m"),
+        ("toy:val", replace(OPTIONS, radar=False), "--radar"),
+        ("toy:train", replace(OPTIONS, version="v1.0-mini"), "--version"),
+        ("toy:train", replace(OPTIONS, tile_m=400.0), "--tile-m"),
         ("toy:val:1", OPTIONS, "SOURCE"),
     ],
 )

@@ -117,9 +117,9 @@ def test_shards_and_single_scenes_make_the_same_folder(
 
 def test_another_recipe_or_source_is_refused(many: str, whole: Path, tmp_path: Path) -> None:
     for source, recipe, field in (
-        (many, Recipe(grid=SMALL, future_offsets=(0,)), "recipe.future_offsets"),
-        (many, Recipe(grid=OCC3D, future_offsets=(0, 1)), "recipe.grid.lower_m"),
-        (f"{many}/a", RECIPE, "source"),
+        (many, Recipe(grid=SMALL, future_offsets=(0,)), "--future"),
+        (many, Recipe(grid=OCC3D, future_offsets=(0, 1)), "--grid"),
+        (f"{many}/a", RECIPE, "SOURCE"),
     ):
         with pytest.raises(BadInput, match="was begun with") as caught:
             label_source(source, recipe, whole)

@@ -85,8 +85,7 @@ def test_other_things_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_flags_are_told_as_they_are_written() -> None:
-    told = {name: flag_of(name) for name in ("hz", "future_offsets", "class_hash", "roadloom_x")}
+    told = {name: flag_of(name) for name in ("hz", "future_offsets", "tile_m", "source")}
     assert told == {
-        "hz": "--hz", "future_offsets": "--future", "class_hash": "class_hash",
-        "roadloom_x": "roadloom_x",
+        "hz": "--hz", "future_offsets": "--future", "tile_m": "--tile-m", "source": "SOURCE",
     }  # fmt: skip

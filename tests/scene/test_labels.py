@@ -106,11 +106,11 @@ def test_a_folder_is_gone_on_with_by_the_same_facts_only(tmp_path: Path) -> None
     again = LabelFolder.open_or_create(tmp_path / "labels", facts)
     assert again == first and again.times_ns("a") == (1,)
     changes: tuple[tuple[dict, str], ...] = (
-        (facts | {"source": "b"}, "source"),
-        (facts | {"recipe": {"window": {"after_s": 2.0}, "offsets": (0, 1)}}, "recipe.window"),
-        (facts | {"recipe": {"window": {"after_s": 1.0}, "offsets": (0,)}}, "recipe.offsets"),
-        (facts | {"more": 1}, "more"),
-        ({"source": "a"}, "recipe.window"),
+        (facts | {"source": "b"}, "SOURCE"),
+        (facts | {"recipe": {"window": {"after_s": 2.0}, "offsets": (0, 1)}}, "--window"),
+        (facts | {"recipe": {"window": {"after_s": 1.0}, "offsets": (0,)}}, "--offsets"),
+        (facts | {"more": 1}, "--more"),
+        ({"source": "a"}, "--window"),
     )
     for other, field in changes:
         with pytest.raises(BadInput, match="was begun with") as caught:

@@ -13,31 +13,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from roadloom.errors import BadInput, RoadloomError
 from roadloom.io.progress import show_progress
-from roadloom.io.workers import check_workers, each, part_of
+from roadloom.io.workers import each
 from roadloom.label.recipe import Recipe
 from roadloom.scene.clip import Clip
+from roadloom.scene.jobs import ItemSummary, opened
 from roadloom.scene.labels import LabelFolder
 from roadloom.scene.registry import open_source
 from roadloom.scene.source import Source
 from roadloom.scene.store_format import remedy
 
+Summary = ItemSummary
 _LOOK_S = 1.0
 """How often the bar looks at what the workers have appended."""
-
-
-class Summary(NamedTuple):
-    """What a run did."""
-
-    written: int
-    """Labels."""
-    kept: int
-    """Labels that were there already."""
-    scenes: int
-    """Scenes of this shard, which are all finished now."""
 
 
 def label_source(
@@ -62,20 +53,14 @@ def label_source(
         NotRecorded: the source lacks what the recipe needs, such as LiDAR sweeps.
         RoadloomError: a worker was killed, or another process keeps writing a scene.
     """
-    check_workers(workers)
-    part_of((), shard)
-    opened = open_source(source)
-    scenes = tuple(opened.scenes)
-    if not scenes:
-        raise BadInput("the source has no scenes", file=source, field="SOURCE")
-    first = opened.clip(scenes[0])
-    facts = facts_of(opened, first, recipe)
+    whole, mine = opened(source, partial(open_source, source), workers=workers, shard=shard)
+    first = whole[0]
+    facts = facts_of(whole, first, recipe)
     labels = LabelFolder.open_or_create(folder, facts)
-    mine = part_of(scenes, shard)
     kept = {scene: len(labels.keys(scene)) for scene in mine if labels.finished(scene)}
     todo = [scene for scene in mine if scene not in kept]
     written = old = 0
-    task = partial(_label_scene, opened, recipe, facts, labels)
+    task = partial(_label_scene, whole, recipe, facts, labels)
     with _counted(labels, todo, f"labelling {source}", len(first) * len(recipe.future_offsets)):
         for new, there in each(task, todo, workers):
             written, old = written + new, old + there

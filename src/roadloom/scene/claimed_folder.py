@@ -125,20 +125,20 @@ def check_same(found: Any, wanted: dict[str, Any], path: Path) -> None:
             )  # fmt: skip
 
 
-def flag_of(field: str) -> str:
-    """A field of a manifest as the command line writes it."""
-    if field in _SPOKEN:
-        return _SPOKEN[field]
-    if field in _FACTS or field.startswith("roadloom"):
-        return field
-    return f"--{field.replace('_', '-')}"
+def flag_of(name: str) -> str:
+    """A flag as the command line writes it."""
+    return _SPOKEN.get(name, f"--{name.replace('_', '-')}")
 
 
 def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Values by flag: fields of the objects that hold flags beside the others."""
+    """Values by flag: fields of the objects that hold flags, and the others."""
     inner: dict[str, Any] = {}
     for name in _GROUPS:
         if isinstance(manifest.get(name), dict):
             inner |= manifest[name]
-    outer = {name: value for name, value in manifest.items() if name not in _GROUPS}
-    return {flag_of(name): value for name, value in (inner | outer).items()}
+    flat = {flag_of(name): value for name, value in inner.items()}
+    for name, value in manifest.items():
+        if name not in _GROUPS:
+            known = name in _FACTS or name.startswith("roadloom")
+            flat[name if known else flag_of(name)] = value
+    return flat

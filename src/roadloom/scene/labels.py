@@ -20,6 +20,7 @@ from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.atomic import check_new_folder, write_json
 from roadloom.io.read import exists, is_dir, is_file, read_json
+from roadloom.scene.claimed_folder import check_free, check_same
 from roadloom.scene.classes import CLASS_HASH, check_class_hash
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.reader import check_scene_name
@@ -67,7 +68,7 @@ class LabelFolder:
         """
         path = Path(folder)
         if not exists(path / MANIFEST):
-            _check_free(path)
+            check_free(path, MANIFEST, "roadloom label")
             return _begun(path, facts)
         labels = LabelFolder.open(path)
         try:
@@ -116,15 +117,8 @@ class LabelFolder:
 
     def check_facts(self, facts: dict[str, Any]) -> None:
         """Raise BadInput unless the folder was begun with these facts, by this version."""
-        found, wanted = _flat(self.facts), _flat(json.loads(json.dumps(_whole(facts))))
-        for field in (*wanted, *found):
-            ours, theirs = wanted.get(field), found.get(field)
-            if ours != theirs:
-                raise BadInput(
-                    f"the folder was begun with {short(theirs)}, now it is {short(ours)}",
-                    file=self.folder / MANIFEST, field=field,
-                    remedy="use the same source, flags and version, or name a new folder",
-                )  # fmt: skip
+        wanted = json.loads(json.dumps(_whole(facts)))
+        check_same(self.facts, wanted, self.folder / MANIFEST)
 
     @property
     def scenes(self) -> tuple[str, ...]:
@@ -300,16 +294,6 @@ class LabelFolder:
                 )  # fmt: skip
 
 
-def _check_free(path: Path) -> None:
-    """Refuse a folder of other things; another machine may just be writing the manifest."""
-    others = (p.name for p in path.iterdir()) if is_dir(path) else ()
-    if any(name != MANIFEST and not name.startswith(".") for name in others):
-        raise BadInput(
-            "is not empty and holds no labels", file=path,
-            remedy="name a new folder, or one that labels were written to",
-        )  # fmt: skip
-
-
 def _begun(path: Path, facts: dict[str, Any]) -> LabelFolder:
     if taken := set(_OWN) & facts.keys():
         raise BadInput("is written by itself", field=taken.pop(), remedy="leave it out")
@@ -320,17 +304,6 @@ def _begun(path: Path, facts: dict[str, Any]) -> LabelFolder:
 def _whole(facts: dict[str, Any]) -> dict[str, Any]:
     own = {"roadloom_labels": SCHEMA, "roadloom": __version__, "class_hash": CLASS_HASH}
     return own | facts
-
-
-def _flat(value: dict[str, Any], where: str = "") -> dict[str, Any]:
-    """Nested objects as one, with names such as ``recipe.window.after_s``."""
-    found: dict[str, Any] = {}
-    for name, inner in value.items():
-        if isinstance(inner, dict):
-            found |= _flat(inner, f"{where}{name}.")
-        else:
-            found[f"{where}{name}"] = inner
-    return found
 
 
 def _digest(path: Path) -> str:

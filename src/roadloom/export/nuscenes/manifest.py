@@ -25,9 +25,10 @@ from roadloom.export.nuscenes.options import SPLITS, NuScenesOptions
 from roadloom.export.nuscenes.outbox import WORK
 from roadloom.export.nuscenes.scene import Slot, fragment_path
 from roadloom.io.atomic import write_json
-from roadloom.io.read import exists, is_dir, is_file, read_json
+from roadloom.io.read import exists, is_file, read_json
+from roadloom.scene.claimed_folder import check_free, check_same, flag_of
 from roadloom.scene.classes import CLASS_HASH
-from roadloom.scene.readers.json_fields import Fields
+from roadloom.scene.readers.json_fields import Fields, short
 from roadloom.scene.source import SourceName
 
 SCHEMA = 1
@@ -91,11 +92,8 @@ def claim(
             is in it already; or there is no room for so many.
     """
     path = manifest_path(root)
-    if not exists(path) and is_dir(root) and any(p.name != WORK for p in root.iterdir()):
-        raise BadInput(
-            "is not empty and no export of ours", file=root, field="--out",
-            remedy="name a new folder, or one that `roadloom export nuscenes` has begun",
-        )  # fmt: skip
+    if not exists(path):
+        check_free(root, f"{WORK}/manifest.json", "roadloom export nuscenes")
     wanted = {
         "source": source,
         "roadloom": __version__,
@@ -113,10 +111,11 @@ def claim(
         exports: list[dict[str, Any]] = manifest["exports"]
         for export in exports:
             if export["source"] == source:
-                if _can_begin_again(root, export, exports) and _differs(export, wanted):
+                there = {field: export.get(field) for field in wanted}
+                if there != wanted and _can_begin_again(root, export, exports):
                     remove_files(root, exports.pop())
                     break
-                _check_same(export, wanted, path)
+                check_same(there, wanted, path)
                 return claim_of(export)
         if exports:
             _check_fits(exports, wanted, path)
@@ -178,10 +177,6 @@ def _can_begin_again(root: Path, export: dict[str, Any], exports: list[dict[str,
     return export is exports[-1] and not begun
 
 
-def _differs(there: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    return any(_flat(there).get(field) != value for field, value in _flat(wanted).items())
-
-
 def remove_files(root: Path, export: dict[str, Any]) -> None:
     """Take away what an export without a whole scene left behind."""
     names = export["names"]
@@ -201,22 +196,13 @@ def remove_files(root: Path, export: dict[str, Any]) -> None:
             path.unlink()
 
 
-def _check_same(there: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
-    for field, value in _flat(wanted).items():
-        if (found := _flat(there).get(field)) != value:
-            raise BadInput(
-                f"this source was exported with {_short(found)}, now {_short(value)} is asked for",
-                file=path, field=field, remedy="use the same flags and version, or a new folder",
-            )  # fmt: skip
-
-
 def _check_fits(exports: list[dict[str, Any]], wanted: dict[str, Any], path: Path) -> None:
     for field in _SAME:
         there, value = exports[0]["options"].get(field), wanted["options"][field]
         if there != value:
             raise BadInput(
-                f"the root was begun with {_short(there)}, now {_short(value)} is asked for",
-                file=path, field=field, remedy="use the same, or a new folder",
+                f"the root was begun with {short(there)}, now {short(value)} is asked for",
+                file=path, field=flag_of(field), remedy="use the same, or a new folder",
             )  # fmt: skip
     held = {name for export in exports for name in _whole_names(export)}
     for name in _whole_names(wanted):
@@ -251,15 +237,3 @@ def _free_names(wanted: int, taken: set[str], official: str | None) -> list[str]
             f"{official}", field="--official", remedy="export fewer scenes under these names",
         )  # fmt: skip
     return names
-
-
-def _flat(export: dict[str, Any]) -> dict[str, Any]:
-    inner = export.get("options")
-    options = inner if isinstance(inner, dict) else {}
-    kept = ("roadloom", "class_hash", "licence", "labels", "rig", "scenes")
-    return options | {field: export.get(field) for field in kept}
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

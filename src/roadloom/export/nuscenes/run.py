@@ -19,10 +19,10 @@ from roadloom.export.nuscenes.options import NuScenesOptions
 from roadloom.export.nuscenes.outbox import tidy
 from roadloom.export.nuscenes.scene import fragment_path, write_scene
 from roadloom.export.trim import trimmed
-from roadloom.io.progress import show_progress
 from roadloom.io.read import is_file
-from roadloom.io.workers import check_workers, each, part_of
+from roadloom.io.workers import each_shown
 from roadloom.scene.clip import Clip
+from roadloom.scene.jobs import opened
 from roadloom.scene.registry import open_source
 from roadloom.sensors.rig import Rig
 from roadloom.sensors.rig_yaml import rig_from_yaml, rig_to_yaml
@@ -78,25 +78,18 @@ def export_nuscenes(
         MissingInput: a recording's file is absent, unless ``options.partial``.
         RoadloomError: a worker was killed.
     """
-    check_workers(workers)
-    part_of((), shard)
     root, options = Path(root), options or NuScenesOptions()
     yaml = None if rig is None else rig_to_yaml(rig)
     labels = None if labels is None else str(labels)
-    opened = open_source(source, labels=labels, rig=rig)
-    scenes = tuple(opened.scenes)
-    if not scenes:
-        raise BadInput("the source has no scenes", file=source, field="SOURCE")
-    licence = opened.clip(scenes[0]).licence
+    open_it = partial(open_source, source, labels=labels, rig=rig)
+    opened_source, mine = opened(source, open_it, workers=workers, shard=shard)
+    scenes, licence = tuple(opened_source.scenes), opened_source[0].licence
     held = claim(root, source, scenes, options, licence=licence, labels=labels, rig=yaml)
-    mine = part_of(scenes, shard)
     todo = [scene for scene in mine if not is_file(_fragment(root, held, scene))]
     task = partial(_write, source, labels, yaml, root, options, held)
     counts: Counter[str] = Counter()
-    with show_progress(total=len(todo), desc=f"exporting {source}", unit="scene") as bar:
-        for done in each(task, todo, workers):
-            counts.update(done)
-            bar.update()
+    for done in each_shown(task, todo, workers, what=f"exporting {source}", unit="scene"):
+        counts.update(done)
     merge_root(root)
     tidy(root, lambda name: is_file(fragment_path(root, name)))
     left_out: Counter[str] = Counter()
