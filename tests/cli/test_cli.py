@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from roadloom.cli.main import COMMANDS, main
+from roadloom.cli.main import COMMANDS, GROUPS, main
+from roadloom.geometry.voxel_grid import GRIDS
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -18,40 +20,82 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_explains_every_flag(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+ALL = {(name,): kind for name, kind in COMMANDS.items()} | {
+    (group, name): kind for group, kinds in GROUPS.items() for name, kind in kinds.items()
+}
+every_command = pytest.mark.parametrize("words", ALL, ids=" ".join)
+
+
+def help_of(*words: str, capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as stop:
-        main([command, "--help"])
+        main([*words, "--help"])
     assert stop.value.code == 0
-    text = capsys.readouterr().out
-    assert "Example" in text
+    return capsys.readouterr().out
+
+
+@every_command
+def test_help_explains_every_flag(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = help_of(*words, capsys=capsys)
+    assert f"Example: roadloom {' '.join(words)}" in re.sub(r"\s+", " ", text)
     assert "--debug" in text
+
+
+@every_command
+def test_help_names_every_grid(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    flags = {f.name for f in fields(ALL[words])}  # type: ignore[arg-type]
+    asks = "grid" in flags or words == ("prepare",)
+    text = help_of(*words, capsys=capsys)
+    assert not asks or [name for name in GRIDS if name not in text] == []
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_lists_its_commands(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of(group, capsys=capsys)
+    assert all(re.search(rf"\b{name}\b", text) for name in GROUPS[group])
+
+
+OVER_SOURCE = {"source", "out", "workers", "shard"}
+OVER_DRIVES = OVER_SOURCE | {"labels", "grid", "rig"}
 
 
 def test_flags_do_not_grow_unseen() -> None:
     """A new flag is a decision: add it here, or write a function that returns a configuration."""
-    from dataclasses import fields
-
-    flags = {name: {f.name for f in fields(kind)} - {"debug"} for name, kind in COMMANDS.items()}  # type: ignore[arg-type]
-    assert flags == {
+    flags = {
+        " ".join(words): {f.name for f in fields(kind)} - {"debug"}  # type: ignore[arg-type]
+        for words, kind in ALL.items()
+    }
+    expected = {
         "demo": {"out", "scene", "rig"},
         "info": {"source", "json"},
-        "prepare": {
-            "source",
-            "out",
-            "occupancy",
-            "layouts",
-            "boxes",
-            "images",
-            "cameras",
-            "sweeps",
-            "hz",
-            "workers",
-            "shard",
-        },
         "validate": {"source", "partial", "most"},
         "view": {"source", "out", "all", "labels", "rig", "film", "max_frames", "image_width"},
-    }
+        "prepare": OVER_SOURCE | {
+            "occupancy", "layouts", "boxes", "images", "cameras", "sweeps", "hz",
+        },
+        "label": OVER_SOURCE | {
+            "grid", "frame", "window", "target", "boxes", "masks", "future", "min_hits",
+        },
+        "export ply": OVER_DRIVES | {
+            "sweeps", "occupancy", "boxes", "merge", "frame", "voxel_m",
+        },
+        "export video": OVER_DRIVES | {
+            "cameras", "bev", "boxes", "lidar", "rate", "width", "crf",
+        },
+        "export rerun": OVER_DRIVES | {
+            "rate", "cameras", "lidar", "boxes", "occupancy", "map", "map_range_m", "image_width",
+        },
+        "export occ3d": OVER_SOURCE | {"labels", "masks", "split", "lower"},
+        "export nuscenes": OVER_SOURCE | {
+            "labels", "rig", "version", "official", "split", "city", "tile_m", "lead_sweeps",
+            "key_hz", "images", "camera_sweeps", "image_format", "radar", "channel", "occupancy",
+            "partial",
+        },
+        "render lidar": OVER_SOURCE | {"labels", "grid", "lidar", "keys_only", "moving", "format"},
+        "render cameras": OVER_DRIVES | {"size", "cameras", "view", "spread", "half", "pictures"},
+    }  # fmt: skip
+    assert flags == expected
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,9 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import tyro
-
-from roadloom.cli.command import Command
-from roadloom.cli.many import shard_of
+from roadloom.cli.many import OverLabels
 from roadloom.errors import BadInput
 
 if TYPE_CHECKING:
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportNuScenes(Command):
+class ExportNuScenes(OverLabels):
     """Write clips as a nuScenes data root, for detectors and tools that read nuScenes.
 
     Run it again to go on where it was interrupted, or with another SOURCE to append. Several
@@ -26,8 +23,6 @@ class ExportNuScenes(Command):
     Example: roadloom export nuscenes town-v1:val --out town --official val --workers 2
     """
 
-    source: Annotated[str, tyro.conf.Positional]
-    """KIND:PLACE[:SCENE]; without a SCENE every scene."""
     out: Path
     """Data root; created if missing."""
     version: str = "v1.0-trainval"
@@ -57,23 +52,17 @@ class ExportNuScenes(Command):
     """NAME=CHANNEL: the channel that a sensor becomes, such as front=CAM_FRONT."""
     occupancy: bool = False
     """Occ3D occupancy of every key frame, from --labels or the source, into gts/."""
-    labels: Path | None = None
-    """Folder of labels that `roadloom label` wrote."""
     rig: str | None = None
     """See a made source through this rig: a YAML file, or nuscenes, av2, waymo."""
     partial: bool = False
     """Let a cut-down recording keep its gaps: its absent files stay absent."""
-    workers: int = 1
-    """Processes, best one a core."""
-    shard: str = "0/1"
-    """i/n: only every n-th scene from the i-th, counted from 0."""
 
     def run(self) -> int:
         from roadloom.export.nuscenes.run import export_nuscenes
 
         done = export_nuscenes(
             self.source, self.out, self._options(), labels=self.labels, rig=self._rig(),
-            workers=self.workers, shard=shard_of(self.shard),
+            workers=self.workers, shard=self.part,
         )  # fmt: skip
         sys.stdout.write(_told(done, self.out, self.version))
         return 0
@@ -93,13 +82,10 @@ class ExportNuScenes(Command):
     def _rig(self) -> "Rig | None":
         if self.rig is None:
             return None
-        from roadloom.io.read import read_text
         from roadloom.sensors.presets import PRESETS, preset
-        from roadloom.sensors.rig_yaml import rig_from_yaml
+        from roadloom.sensors.rig_yaml import read_rig
 
-        if self.rig in PRESETS:
-            return preset(self.rig)
-        return rig_from_yaml(read_text(self.rig), file=self.rig)
+        return preset(self.rig) if self.rig in PRESETS else read_rig(self.rig)
 
 
 def _renamed(text: str) -> tuple[str, str]:

@@ -2,17 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
-
-from roadloom.cli.command import Command
-from roadloom.cli.export_ply import tell, text_of
-from roadloom.cli.many import shard_of
+from roadloom.cli.many import OverDrives, tell_scenes, text_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportRerun(Command):
+class ExportRerun(OverDrives):
     """Write one Rerun recording per scene: path, cameras, LiDAR, boxes, occupancy and map.
 
     Needs the extra `rerun`. Run it again to go on where it was interrupted. Look at a scene with
@@ -20,8 +16,6 @@ class ExportRerun(Command):
     Example: roadloom export rerun nuscenes:/data/nuscenes:scene-0061 --out out/rerun
     """
 
-    source: Annotated[str, tyro.conf.Positional]
-    """KIND:PLACE[:SCENE]; without a SCENE every scene."""
     out: Path
     """Folder for the recordings; bound to the flags it was begun with."""
     rate: Literal["keys", "native"] = "keys"
@@ -40,16 +34,6 @@ class ExportRerun(Command):
     """How near."""
     image_width: int | None = None
     """Make larger images this wide [px]; recorded files go in as they are if left out."""
-    grid: str | None = None
-    """Grid of the occupancy by name; the one that the source holds if left out, else occ3d."""
-    labels: Path | None = None
-    """Folder of labels to take the occupancy from."""
-    rig: Path | None = None
-    """YAML of your own vehicle, for a source that is made when asked (town-v1)."""
-    workers: int = 1
-    """Processes, best one a core."""
-    shard: str = "0/1"
-    """i/n: only every n-th scene from the i-th, counted from 0."""
 
     def run(self) -> int:
         from roadloom.export.rerun import RerunOptions, export_rerun
@@ -60,8 +44,8 @@ class ExportRerun(Command):
             map_range_m=self.map_range_m, image_width=self.image_width, grid=self.grid,
         )  # fmt: skip
         done = export_rerun(
-            self.source, self.out, options, labels=text_of(self.labels), rig=text_of(self.rig),
-            workers=self.workers, shard=shard_of(self.shard),
+            self.source, self.out, options, labels=self.labels_text, rig=text_of(self.rig),
+            workers=self.workers, shard=self.part,
         )  # fmt: skip
-        tell(done, self.out)
+        tell_scenes(done, self.out)
         return 0

@@ -2,25 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
-
-from roadloom.cli.command import Command
-from roadloom.cli.export_ply import tell, text_of
-from roadloom.cli.many import shard_of
+from roadloom.cli.many import OverDrives, tell_scenes, text_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportVideo(Command):
+class ExportVideo(OverDrives):
     """Write one MP4 per scene: all cameras, the view from above, or both.
 
     Needs the extra `video`. Run it again to go on where it was interrupted.
     Example: roadloom export video nuscenes:/data/nuscenes --out out/films --rate native
     """
 
-    source: Annotated[str, tyro.conf.Positional]
-    """KIND:PLACE[:SCENE]; without a SCENE every scene."""
     out: Path
     """Folder for the films; bound to the flags it was begun with."""
     cameras: bool = True
@@ -36,17 +30,11 @@ class ExportVideo(Command):
     width: int = 1920
     """Width [px] of the cameras, or height of the view from above where that is alone."""
     grid: str | None = None
-    """Grid by name, whose floor the view from above covers; occ3d unless the source holds one."""
+    """Grid whose floor the view from above covers: occ3d, pretrain_bevformer, pretrain_lss,
+    carla_sc, bev_vae, semantickitti or lidar_50m; if left out, the one that the labels or the
+    source hold, else occ3d."""
     crf: int = 20
     """Quality: 0 loses nothing, 51 is worst."""
-    labels: Path | None = None
-    """Folder of labels to attach; their grid is then the one that is shown."""
-    rig: Path | None = None
-    """YAML of your own vehicle, for a source that is made when asked (town-v1)."""
-    workers: int = 1
-    """Processes, best one a core."""
-    shard: str = "0/1"
-    """i/n: only every n-th scene from the i-th, counted from 0."""
 
     def run(self) -> int:
         from roadloom.export.video import VideoOptions, export_video
@@ -56,8 +44,8 @@ class ExportVideo(Command):
             rate=self.rate, width=self.width, grid=self.grid, crf=self.crf,
         )  # fmt: skip
         done = export_video(
-            self.source, self.out, options, labels=text_of(self.labels), rig=text_of(self.rig),
-            workers=self.workers, shard=shard_of(self.shard),
+            self.source, self.out, options, labels=self.labels_text, rig=text_of(self.rig),
+            workers=self.workers, shard=self.part,
         )  # fmt: skip
-        tell(done, self.out)
+        tell_scenes(done, self.out)
         return 0

@@ -3,17 +3,13 @@
 import shlex
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
-
-from roadloom.cli.command import Command
-from roadloom.cli.many import shard_of
+from roadloom.cli.many import OverSource, tell_items
 
 
 @dataclass(frozen=True, kw_only=True)
-class Label(Command):
+class Label(OverSource):
     """Make occupancy labels: which cells around the car are free, occupied (and by what), unknown.
 
     Sweeps around each key frame are laid over each other; annotated objects move with their
@@ -22,11 +18,6 @@ class Label(Command):
     Example: roadloom label nuscenes:/data/nuscenes:scene-0061 --out labels --window 1s
     """
 
-    source: Annotated[str, tyro.conf.Positional]
-    """KIND:PLACE[:SCENE]; without a SCENE every scene."""
-    out: Path
-    """Folder for the labels; created if missing, and bound to the source and flags it was begun
-    with."""
     grid: str = "occ3d"
     """Cells to label, by name: occ3d (200x200x16 of 0.4 m), pretrain_bevformer, pretrain_lss,
     carla_sc, bev_vae; with --frame lidar also lidar_50m, semantickitti."""
@@ -45,23 +36,14 @@ class Label(Command):
     """Key frames ahead to label for each key frame, in its own frame: 0 is the present."""
     min_hits: int = 1
     """Points that make a cell occupied; more removes noise, and thin things."""
-    workers: int = 1
-    """Processes, best one a core."""
-    shard: str = "0/1"
-    """i/n: only every n-th scene from the i-th, counted from 0."""
 
     def run(self) -> int:
-        from roadloom.errors import BadInput
-        from roadloom.geometry.voxel_grid import GRIDS
+        from roadloom.geometry.voxel_grid import grid_named
         from roadloom.label.recipe import Recipe, window_of
         from roadloom.label.run import label_source
 
-        if self.grid not in GRIDS:
-            raise BadInput(
-                f"no grid {self.grid!r}", field="--grid", remedy=f"use {', '.join(GRIDS)}"
-            )
         recipe = Recipe(
-            grid=GRIDS[self.grid],
+            grid=grid_named(self.grid),
             frame=self.frame,
             window=window_of(self.window),
             target=self.target,
@@ -70,14 +52,8 @@ class Label(Command):
             min_hits=self.min_hits,
             future_offsets=self.future,
         )
-        done = label_source(
-            self.source, recipe, self.out, workers=self.workers, shard=shard_of(self.shard)
-        )
-        kept = f"; {done.kept} were there already" if done.kept else ""
-        plural = "" if done.scenes == 1 else "s"
-        sys.stdout.write(
-            f"{done.written} labels of {done.scenes} scene{plural} written to {self.out}{kept}\n"
-        )
+        done = label_source(self.source, recipe, self.out, workers=self.workers, shard=self.part)
+        tell_items(done, self.out, "labels", "written")
         if self.frame == "ego":
             command = ["roadloom", "view", self.source, "--labels", str(self.out), "--out", "view"]
             sys.stdout.write(f"look at them: {shlex.join(command)}\n")

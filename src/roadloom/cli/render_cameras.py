@@ -1,18 +1,12 @@
 """``roadloom render cameras``: depth and classes of occupancy, as cameras would see it."""
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
-import tyro
-
-from roadloom.cli.command import Command
-from roadloom.cli.many import pair, shard_of
+from roadloom.cli.many import OverGrid, pair, tell_items
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderCameras(Command):
+class RenderCameras(OverGrid):
     """Draw occupancy into every camera: a depth map and a map of classes for each key frame.
 
     Each occupied cell becomes a soft blob (a 3-D Gaussian), and blobs blend front to back. Such
@@ -22,15 +16,6 @@ class RenderCameras(Command):
     Example: roadloom render cameras town-v1:val:3 --out maps --size 512x256
     """
 
-    source: Annotated[str, tyro.conf.Positional]
-    """KIND:PLACE[:SCENE]; without a SCENE every scene."""
-    out: Path
-    """Folder for the maps; created if missing, and bound to the flags it was begun with."""
-    labels: str | None = None
-    """Folder that `roadloom label` wrote: its occupancy is drawn. Recordings need one."""
-    grid: str | None = None
-    """occ3d, pretrain_bevformer, pretrain_lss, carla_sc or bev_vae; if left out, the grid that the
-    labels or the source hold, or occ3d where the source makes any."""
     size: str | None = None
     """Width and height of the maps, such as 512x256; if left out, each camera's own."""
     cameras: tuple[str, ...] = ()
@@ -45,10 +30,6 @@ class RenderCameras(Command):
     """Write numbers of 16 bits: files of half the size."""
     pictures: bool = True
     """Also write the .png files; --no-pictures is quicker."""
-    workers: int = 1
-    """Processes, best one a core."""
-    shard: str = "0/1"
-    """i/n: only every n-th scene from the i-th, counted from 0."""
 
     def run(self) -> int:
         from roadloom.render.cameras import CameraOptions
@@ -57,7 +38,7 @@ class RenderCameras(Command):
         size = None if self.size is None else pair(self.size, "x", "--size", "512x256")
         job = CameraJob(
             source=self.source,
-            labels=self.labels,
+            labels=self.labels_text,
             grid=self.grid,
             rig=self.rig,
             options=CameraOptions(
@@ -66,11 +47,6 @@ class RenderCameras(Command):
             half=self.half,
             pictures=self.pictures,
         )
-        done = render_source(job, self.out, workers=self.workers, shard=shard_of(self.shard))
-        kept = f"; {done.kept} were there already" if done.kept else ""
-        plural = "" if done.scenes == 1 else "s"
-        sys.stdout.write(
-            f"{done.written} key frames of {done.scenes} scene{plural} rendered to {self.out}"
-            f"{kept}\n"
-        )
+        done = render_source(job, self.out, workers=self.workers, shard=self.part)
+        tell_items(done, self.out, "key frames", "rendered")
         return 0

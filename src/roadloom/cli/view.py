@@ -63,10 +63,9 @@ def read_rig(path: Path | None) -> "Rig | None":
     """The rig of a YAML file, if one is named."""
     if path is None:
         return None
-    from roadloom.io.read import read_text
-    from roadloom.sensors.rig_yaml import rig_from_yaml
+    from roadloom.sensors import rig_yaml
 
-    return rig_from_yaml(read_text(path), file=path)
+    return rig_yaml.read_rig(path)
 
 
 def tell(folder: Path, written: list[Path]) -> None:
