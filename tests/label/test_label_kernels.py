@@ -7,7 +7,7 @@ from roadloom.geometry.pose import Pose, rotation_from_quaternion
 from roadloom.geometry.ray_grid import carve
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.label.free import BLOCK, FreeSpace
-from roadloom.label.movers import Objects, cells_within
+from roadloom.label.objects import Objects, cells_within
 from roadloom.label.sweeps import OCCUPIED, REACH_M, Rays, pieces_of
 from roadloom.label.votes import Votes
 from roadloom.scene.class_weights import class_weights
@@ -28,6 +28,7 @@ def rays(rng: np.random.Generator, count: int, runs: int) -> tuple[Rays, np.ndar
         rng.uniform(-9, 9, (count, 3)).astype(np.float32),
         rng.integers(0, 70, count).astype(np.uint8),
         np.concatenate([[0], cuts, [count]]).astype(np.int64),
+        rng.random(count) < 0.5,
     )
     twelve = [np.concatenate([p.rotation.ravel(), p.translation]) for p in poses]
     return found, np.array(twelve), poses
@@ -70,6 +71,23 @@ def test_marking_equals_carving(grid: VoxelGrid, count: int) -> None:
 
 
 @pytest.mark.parametrize("grid", GRIDS)
+def test_rays_to_the_ground_leave_the_layer_of_their_end_alone(grid: VoxelGrid) -> None:
+    found, twelve, poses = rays(np.random.default_rng(8), 60, 3)
+    space = FreeSpace(grid, np.zeros(grid.shape, bool))
+    space.add(found, twelve, carve_ground=False)
+    want = np.zeros(grid.shape, bool)
+    for start, end, ground in zip(*placed(found, poses), found.ground, strict=True):
+        crossed = carve(start[None], end[None], grid).crossed > 0
+        layer = int(np.floor((end[2] - grid.lower_m[2]) / grid.cell_m[2]))
+        if ground and 0 <= layer < grid.shape[2]:
+            crossed[:, :, layer] = False
+        want |= crossed
+    assert np.array_equal(space.crossed, want)
+    space.add(found, twelve)
+    assert (space.crossed & ~want).any()
+
+
+@pytest.mark.parametrize("grid", GRIDS)
 def test_marking_along_faces_edges_and_through_nothing(grid: VoxelGrid) -> None:
     """Rays within faces, along axes, of no length, that only touch the grid or pass it by."""
     rng = np.random.default_rng(5)
@@ -79,10 +97,12 @@ def test_marking_along_faces_edges_and_through_nothing(grid: VoxelGrid) -> None:
     starts = np.where(rng.random((400, 3)) < 0.5, corner, other)
     ends = np.where(rng.random((400, 3)) < 0.5, corner, other)
     starts = starts.astype(np.float32)
-    found = Rays(starts, ends.astype(np.float32), np.zeros(400, np.uint8), np.array([0, 400]))
+    found = Rays(starts, ends.astype(np.float32), np.zeros(400, np.uint8), np.array([0, 400]),
+                 np.zeros(400, bool))  # fmt: skip
     twelve = np.concatenate([np.eye(3).ravel(), np.zeros(3)])[None]
     for row in range(400):
-        one = Rays(*(a[row : row + 1] for a in found[:3]), np.array([0, 1]))  # type: ignore[arg-type]
+        a, b, c = (column[row : row + 1] for column in found[:3])
+        one = Rays(a, b, c, np.array([0, 1]), found.ground[row : row + 1])
         space = FreeSpace(grid, np.zeros(grid.shape, bool))
         space.add(one, twelve)
         want = carve(one.starts.astype(np.float64), one.ends.astype(np.float64), grid).crossed > 0

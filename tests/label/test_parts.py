@@ -128,10 +128,13 @@ class TestMap:
         )
         made = clip(Shot(0.0, np.zeros((1, 3))), place=place)
         points = np.array([[2.0, 1, 0.1], [4, 1, -0.1], [7, 1, 0], [2, 1, 0.3], [9, 1, 0.0]])
-        found = MapClasses(made).classes(points, pose(z=5.0))
+        found, ground_ = MapClasses(made).classes(points, pose(z=5.0))
         assert found.tolist() == [ROAD, ROAD, WALK, UNKNOWN, UNKNOWN]
-        off = MapClasses(made).classes(points + [100, 0, 0], pose(z=5.0))
-        assert (off == UNKNOWN).all()  # the raster ends, so no height is known
+        assert ground_.tolist() == [True, True, True, False, True]
+        off, ground_ = MapClasses(made).classes(points + [100, 0, 0], pose(z=5.0))
+        assert (
+            off == UNKNOWN
+        ).all() and not ground_.any()  # the raster ends, so no height is known
 
     def test_without_a_raster_the_lowest_points_are_ground(self) -> None:
         place = RoadMap(polygons={"drivable_area": square(-9, 9)})
@@ -141,7 +144,8 @@ class TestMap:
         roof = np.array([[20.0, 20.0, 3.0]])
         points = np.concatenate([road, box, roof])
         made = clip(Shot(0.0, np.zeros((1, 3))), place=place)
-        found = MapClasses(made).classes(points, pose())
+        found, low = MapClasses(made).classes(points, pose())
+        assert np.array_equal(low, found == ROAD)
         assert (found[: len(road)] == ROAD).mean() > 0.99
         assert (found[len(road) :] == UNKNOWN).all()
 
@@ -165,4 +169,5 @@ class TestMap:
         made = clip(
             Shot(0.0, np.zeros((1, 3))), place=RoadMap(polygons={"stop_line": square(0, 9)})
         )
-        assert (MapClasses(made).classes(np.array([[1.0, 1, 0]]), pose()) == UNKNOWN).all()
+        found, ground = MapClasses(made).classes(np.array([[1.0, 1, 0]]), pose())
+        assert found.tolist() == [UNKNOWN] and ground.tolist() == [True]

@@ -210,20 +210,24 @@ class TestTargets:
 
 
 def scattered(seed: int, exact: bool, labelled: bool) -> object:
-    """A drive among random points and three moving boxes, one of them there for a while only."""
+    """A drive among random points, two moving boxes, and such as are annotated now and then."""
     rng = np.random.default_rng(seed)
-    keys = (0.0, 0.5, 1.0)
+    keys = (0.0, 0.5, 1.0, 1.5)
 
     def rows(t: float) -> list:
         found = [
             ("a", pose(3 + 4 * t, 2.0, 0.3 + 0.2 * t, 0.8), (3.0, 1.5, 1.6)),
             ("b", pose(-4 - 2 * t, -3.0 + t, -0.7, 0.9), (0.8, 0.8, 1.8)),
         ]
-        return found + [("c", pose(0.5, 5.5, 0.1, 0.7), (2.0, 2.0, 1.4))] * (t < 0.7)
+        found += [("c", pose(0.5, 5.5, 0.1, 0.7), (2.0, 2.0, 1.4))] * (t < 0.7)
+        found += [("rests", pose(6.0, 0.5, 0.4, 0.6), (2.5, 1.5, 1.4))] * (t < 1.2)
+        return found + [("gap", pose(-1 + 2 * t, -6, z=0.7), (1.5, 1.5, 1.5))] * (
+            abs(t - 0.5) > 0.1
+        )
 
     shots = []
-    for i in range(5):
-        t = 0.25 * i
+    for i in range(6):
+        t = 0.3 * i
         world = rng.uniform([-9, -9, -0.9], [12, 9, 2.4], (30, 3))
         local = rng.uniform(-0.55, 0.55, (20, 3))
         held = [rows(t)[k % len(rows(t))] for k in range(20)]
@@ -259,13 +263,14 @@ def scattered(seed: int, exact: bool, labelled: bool) -> object:
         (2, False, True, {"boxes": False, "min_hits": 2}),
         (3, False, False, {"boxes": True, "target": "geometric", "box_margin_m": 0.3}),
         (4, True, True, {"boxes": True}),
+        (6, False, True, {"boxes": True, "carve_ground": True}),
     ],
 )
 def test_the_labeller_equals_its_plain_twin(
     seed: int, exact: bool, labelled: bool, parts: dict
 ) -> None:
     made = scattered(seed, exact, labelled)
-    key = seed % 3
+    key = 3 - seed % 4
     fast = SceneLabeller(made, recipe(**parts)).label(key)  # type: ignore[arg-type]
     plain = slow(made, recipe(**parts), key)  # type: ignore[arg-type]
     assert (plain.labels == FREE).sum() > 300 and plain.occupied.sum() > 5
@@ -284,7 +289,7 @@ def test_the_same_labeller_and_another_give_the_same(monkeypatch: pytest.MonkeyP
     for key in (2, 0, 1, 1):
         assert other.label(key).same_as(first[key])
         assert one.label(key).same_as(first[key])
-    assert len(other._held) == 5  # the sweeps of the last window
+    assert len(other._held) == 4  # the sweeps of the last window
 
 
 class TestErrors:

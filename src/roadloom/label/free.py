@@ -27,13 +27,21 @@ class FreeSpace:
             left = np.add.reduceat(left, edge, axis=axis)
         self._left = np.ascontiguousarray(left, np.int32)
 
-    def add(self, rays: Rays, poses: Float[np.ndarray, "run 12"]) -> None:
-        """Mark what rays cross; run r is moved through ``poses[r]``."""
+    def add(
+        self, rays: Rays, poses: Float[np.ndarray, "run 12"], *, carve_ground: bool = True
+    ) -> None:
+        """Mark what rays cross; run r is moved through ``poses[r]``.
+
+        Args:
+            carve_ground: False leaves out, of rays that end on the ground, the cells in the layer
+                of their end.
+        """
         from roadloom.label.free_kernels import mark_crossed
 
+        short = np.zeros_like(rays.ground) if carve_ground else rays.ground
         mark_crossed(
-            rays.starts, rays.ends, rays.offsets, poses, self._grid.lower_m, self._grid.cell_m,
-            BLOCK, self._state, self._left,
+            rays.starts, rays.ends, short, rays.offsets, poses, self._grid.lower_m,
+            self._grid.cell_m, BLOCK, self._state, self._left,
         )  # fmt: skip
 
     @property

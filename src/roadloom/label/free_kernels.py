@@ -66,8 +66,9 @@ def _edge(block, inverse, o, lower, size, width, count):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _walk(o, d, inverse, t, until, block, width, end, lower, size, per_m, state, left):
-    """Mark the cells of one block from ``t`` until ``until``; whether the end's cell was met."""
+def _walk(o, d, inverse, t, until, block, width, end, stop, lower, size, per_m, state, left):
+    """Mark the cells of one block from ``t`` until ``until``; whether the end's cell, or the
+    layer ``stop``, was met."""
     nx, ny, nz = state.shape
     x0, y0, z0 = block[0] * width[0], block[1] * width[1], block[2] * width[2]
     x1, y1, z1 = min(x0 + width[0], nx) - 1, min(y0 + width[1], ny) - 1, min(z0 + width[2], nz) - 1
@@ -79,7 +80,7 @@ def _walk(o, d, inverse, t, until, block, width, end, lower, size, per_m, state,
     sz = 1 if inverse[2] > 0.0 else -1
     fx, fy, fz = int(sx > 0), int(sy > 0), int(sz > 0)
     while t < until:
-        if i == end[0] and j == end[1] and k == end[2]:
+        if k == stop or (i == end[0] and j == end[1] and k == end[2]):
             return True
         leave = min(ax, min(ay, az))
         if leave > t and state[i, j, k] == 0:
@@ -119,8 +120,8 @@ def _cell_of(p, lower, size, shape):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _mark(o, e, lower, size, per_m, width, state, left):
-    """Mark what one ray crosses."""
+def _mark(o, e, short, lower, size, per_m, width, state, left):
+    """Mark what one ray crosses; if ``short``, not within the layer of its end."""
     shape, blocks = state.shape, left.shape
     d = (e[0] - o[0], e[1] - o[1], e[2] - o[2])
     ix, near_x, far_x = _slab(o[0], d[0], lower[0], size[0], shape[0])
@@ -132,6 +133,9 @@ def _mark(o, e, lower, size, per_m, width, state, left):
     inverse = (ix, iy, iz)
     end = _cell_of(e, lower, size, shape)
     last = (end[0] // width[0], end[1] // width[1], end[2] // width[2])
+    stop = -1
+    if short and lower[2] <= e[2] < plane(shape[2], lower[2], size[2]):
+        stop = locate(e[2], lower[2], size[2], shape[2])
     i, _ = _seek(o[0], d[0], ix, t, lower[0], size[0], per_m[0], 0, shape[0] - 1)
     j, _ = _seek(o[1], d[1], iy, t, lower[1], size[1], per_m[1], 0, shape[1] - 1)
     k, _ = _seek(o[2], d[2], iz, t, lower[2], size[2], per_m[2], 0, shape[2] - 1)
@@ -145,7 +149,7 @@ def _mark(o, e, lower, size, per_m, width, state, left):
         leave = min(ax, min(ay, az))
         if leave > t and left[i, j, k] > 0:
             if _walk(
-                o, d, inverse, t, min(leave, 1.0), (i, j, k), width, end, lower, size, per_m,
+                o, d, inverse, t, min(leave, 1.0), (i, j, k), width, end, stop, lower, size, per_m,
                 state, left,
             ):  # fmt: skip
                 return
@@ -168,10 +172,11 @@ def _mark(o, e, lower, size, per_m, width, state, left):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def mark_crossed(starts, ends, offsets, poses, lower, size, width, state, left):
+def mark_crossed(starts, ends, short, offsets, poses, lower, size, width, state, left):
     """Turn 0 into 1 in each cell on the way from a start to, but not including, its end's cell.
 
     Args:
+        short: of each ray, whether it marks nothing within the layer (along z) of its end.
         poses: run r of the rays goes through ``poses[r]`` (twelve numbers), and nowhere if that
             is NaN.
         width: cells of a block along x, y and z.
@@ -186,4 +191,4 @@ def mark_crossed(starts, ends, offsets, poses, lower, size, width, state, left):
         for i in range(offsets[run], offsets[run + 1]):
             o = moved(pose, (float(starts[i, 0]), float(starts[i, 1]), float(starts[i, 2])))
             e = moved(pose, (float(ends[i, 0]), float(ends[i, 1]), float(ends[i, 2])))
-            _mark(o, e, lower, size, per_m, width, state, left)
+            _mark(o, e, short[i], lower, size, per_m, width, state, left)

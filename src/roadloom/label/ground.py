@@ -1,14 +1,14 @@
-"""What the map says about the ground: classes of points that carry no label and lie in no box.
+"""The ground: which points lie on it, of those without a label and a box, and what the map says.
 
-A point is ground if it is near the ground's height and a map's area holds it. The height is that
-of the map's own raster; where there is none, the lowest point of the sweep in the metres around,
-if that is about as high as the road under the vehicle.
+A point is ground if it is near the ground's height: that of the map's own raster; where there is
+none, the lowest point of the sweep in the metres around, if that is about as high as the road
+under the vehicle. Its class is that of the map's area that holds it.
 """
 
 from contextlib import suppress
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from roadloom.errors import NotRecorded
 from roadloom.geometry.pose import Pose
@@ -36,36 +36,36 @@ LAYERS = {
 
 
 class MapClasses:
-    """Classes of ground points by a clip's map; none where it has no map."""
+    """Ground points of a clip, and their classes by its map; none where it has no map."""
 
     def __init__(self, clip: Clip) -> None:
         self._map: RoadMap | None = None
         with suppress(NotRecorded):
             self._map = clip.map
-        if self._map is not None and not self._map.layers & LAYERS.keys():
-            self._map = None
+        self._has_areas = self._map is not None and bool(self._map.layers & LAYERS.keys())
         self._tiles: dict[tuple[int, int], np.ndarray] = {}
 
     def classes(
         self, points_m: Float[np.ndarray, "point 3"], world_from_frame: Pose
-    ) -> UInt8[np.ndarray, " point"]:
-        """Class of each ground point; unknown for all others.
+    ) -> tuple[UInt8[np.ndarray, " point"], Bool[np.ndarray, " point"]]:
+        """Class of each point, unknown where the map names none, and which are on the ground.
 
         Args:
             points_m: of one sweep, in an ego frame.
             world_from_frame: that frame's pose.
         """
         found = np.full(len(points_m), UNKNOWN, np.uint8)
-        if self._map is None or not len(points_m):
-            return found
+        if not len(points_m):
+            return found, np.zeros(0, bool)
         world = world_from_frame.apply(points_m)
-        if self._map.ground is not None:
+        if self._map is not None and self._map.ground is not None:
             away = np.abs(world[:, 2] - self._map.ground.height(world[:, :2]))
             near = away <= NEAR_M  # False where the height is unknown
         else:
             near = _above_lowest(points_m) <= NEAR_M
-        found[near] = self._areas(world[near, :2])
-        return found
+        if self._has_areas:
+            found[near] = self._areas(world[near, :2])
+        return found, near
 
     def _areas(self, xy: Float[np.ndarray, "point 2"]) -> UInt8[np.ndarray, " point"]:
         found = np.full(len(xy), UNKNOWN, np.uint8)

@@ -1,51 +1,29 @@
 """Boxes of any moment: where the objects were when a point was measured, and where they are now.
 
 A made world is asked for the moment itself (``ClipReader.boxes_at``). Of a recording, boxes run
-between key frames as ``clip.at`` has them: both neighbours must hold the object. A point measured
-shortly before the first or after the last box of an object belongs to it too (a turn begins
-before its stamp), so a path is continued by ``EDGE_NS`` where it ends.
+between key frames as ``clip.at`` has them: both neighbours must hold the object. Short gaps in
+what is annotated are bridged (``tracks.py``). A point measured shortly before the first or after
+the last box of an object belongs to it too (a turn begins before its stamp), so a path is
+continued by ``EDGE_NS`` where it ends.
 """
 
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
 
 from roadloom.errors import NotRecorded
-from roadloom.geometry.box import corners
 from roadloom.geometry.interpolate import blend
 from roadloom.geometry.pose import Pose
-from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.label.drive import Drive
+from roadloom.label.objects import Objects, joined, objects_of, rows_of_both
+from roadloom.label.tracks import DriveTracks
 from roadloom.scene.box_tracks import boxes_between
 from roadloom.scene.boxes import Boxes, Strings
 from roadloom.scene.clip import Clip
 
 EDGE_NS = 150_000_000
-FLOOR_M, FLOOR_SHARE = 0.15, 0.2
-"""Of an object's lowest 15 cm, or fifth of its height where that is less, points without a label
-stay where they are: annotators draw boxes down to the road, and the road does not drive off."""
 
 _REMEDY = "label without boxes: boxes=False, on the command line --no-boxes"
-
-
-class Objects(NamedTuple):
-    """Objects of one moment; every one has a track."""
-
-    track: Strings
-    class_id: UInt8[np.ndarray, " box"]
-    pose: Pose
-    """frame_from_box, batch axis " box"."""
-    size: Float[np.ndarray, "box 3"]
-
-    def rows(self, index: np.ndarray) -> "Objects":
-        return Objects(self.track[index], self.class_id[index], self.pose[index], self.size[index])
-
-    @property
-    def floor_m(self) -> Float[np.ndarray, " box"]:
-        """Height above a box's bottom from which what lies in it is the object's."""
-        floor: np.ndarray = np.minimum(FLOOR_M, FLOOR_SHARE * self.size[:, 2])
-        return floor
 
 
 class ObjectPaths:
@@ -79,32 +57,55 @@ class ObjectPaths:
         Raises:
             NotRecorded: the clip has no boxes, or does not say which are the same object.
         """
-        if self.exact:
-            return self._asked(time_ns, world_from_frame)
+        parts = []
         times = self._clip.times_ns
         after = int(np.searchsorted(times, time_ns))
-        if after < len(times) and int(times[after]) == time_ns:
-            return _objects(self._in(after, world_from_frame))
-        found, both = [], np.zeros(0, "<U1")
-        if 0 < after < len(times):
+        at_key = after < len(times) and int(times[after]) == time_ns
+        if self.exact:
+            parts.append(self._asked(time_ns, world_from_frame))
+        elif at_key:
+            parts.append(objects_of(self._in(after, world_from_frame)))
+        elif 0 < after < len(times):
             between = boxes_between(
                 self._key(after - 1), self._clip[after - 1].world_from_ego,
                 self._key(after), self._clip[after].world_from_ego, time_ns, world_from_frame,
             )  # fmt: skip
-            found.append(_objects(between))
-            both = found[0].track
-        for key, inner in ((after - 1, after - 2), (after, after + 1)):
-            if 0 <= key < len(times) and abs(int(times[key]) - time_ns) <= EDGE_NS:
-                found.append(self._beyond(key, inner, time_ns, world_from_frame, both))
-        return _joined(found)
+            parts.append(objects_of(between))
+        parts.append(self.tracks.bridged(time_ns, world_from_frame, joined(parts).track))
+        found = joined(parts)
+        if self.exact or at_key:
+            return found
+        return joined([found, *self._ends(after, time_ns, world_from_frame, found.track)])
+
+    def resting(self, time_ns: int, world_from_frame: Pose, without: Strings) -> Objects:
+        """Objects that stand still whenever they are annotated, where they are not annotated:
+        see ``DriveTracks.resting``."""
+        return self.tracks.resting(time_ns, world_from_frame, without)
+
+    @cached_property
+    def tracks(self) -> DriveTracks:
+        """The annotations of all key frames."""
+        keys = range(len(self._clip))
+        if not self.exact:
+            frames = [self._clip[key].world_from_ego for key in keys]
+            return DriveTracks([self._key(key) for key in keys], frames)
+        world = Pose.identity()
+        times = [self._on_path(int(time_ns)) for time_ns in self._clip.times_ns]
+        return DriveTracks([self._moment(time_ns, world) for time_ns in times], [world] * len(keys))
 
     def _asked(self, time_ns: int, world_from_frame: Pose) -> Objects:
+        return objects_of(self._moment(self._on_path(time_ns), world_from_frame))
+
+    def _on_path(self, time_ns: int) -> int:
+        """The world is not asked beyond the recorded path."""
         path = self._clip.ego.time_ns
-        time_ns = int(np.clip(time_ns, path[0], path[-1]))  # beyond it the world is not asked
+        return int(np.clip(time_ns, path[0], path[-1]))
+
+    def _moment(self, time_ns: int, world_from_frame: Pose) -> Boxes:
         boxes = self._clip.reader.boxes_at(time_ns)
         _check_tracks(boxes)
         world_from_ego = self._drive.at(np.array([time_ns], np.int64))[0]
-        return _objects(boxes.moved(world_from_frame.inverse() @ world_from_ego, time_ns))
+        return boxes.moved(world_from_frame.inverse() @ world_from_ego, time_ns)
 
     def _key(self, key: int) -> Boxes:
         if key not in self._keys:
@@ -122,13 +123,24 @@ class ObjectPaths:
         carry = world_from_frame.inverse() @ self._clip[key].world_from_ego
         return self._key(key).moved(carry, int(self._clip.times_ns[key]))
 
+    def _ends(
+        self, after: int, time_ns: int, world_from_frame: Pose, without: Strings
+    ) -> list[Objects]:
+        """Objects whose path ends shortly before or begins shortly after a moment."""
+        times = self._clip.times_ns
+        return [
+            self._beyond(key, inner, time_ns, world_from_frame, without)
+            for key, inner in ((after - 1, after - 2), (after, after + 1))
+            if 0 <= key < len(times) and abs(int(times[key]) - time_ns) <= EDGE_NS
+        ]
+
     def _beyond(
         self, key: int, inner: int, time_ns: int, world_from_frame: Pose, without: Strings
     ) -> Objects:
         """Objects whose path ends at ``key``, a little later or earlier: at the speed between it
         and the key frame ``inner``, else at the annotated one, else where they were."""
         edge = self._in(key, world_from_frame)
-        here = _objects(edge)
+        here = objects_of(edge)
         alone = ~np.isin(here.track, without)
         seconds = (time_ns - edge.time_ns) / 1e9
         velocity = np.nan_to_num(edge.velocity[edge.track_id != ""], nan=0.0)
@@ -136,10 +148,8 @@ class ObjectPaths:
         if 0 <= inner < len(self._clip):
             there = self._in(inner, world_from_frame)
             share = (time_ns - edge.time_ns) / (there.time_ns - edge.time_ns)
-            other = _objects(there)
-            row = {track: i for i, track in enumerate(other.track.tolist())}
-            mine = np.array([i for i, t in enumerate(here.track.tolist()) if t in row], np.int64)
-            theirs = np.array([row[t] for t in here.track[mine].tolist()], np.int64)
+            other = objects_of(there)
+            mine, theirs = rows_of_both(here, other)
             onward = blend(here.pose[mine], other.pose[theirs], np.full(len(mine), share))
             pose.rotation[mine], pose.translation[mine] = onward.rotation, onward.translation
         return here._replace(pose=pose).rows(alone)
@@ -151,52 +161,3 @@ def _check_tracks(boxes: Boxes) -> None:
             "the source does not say which boxes are the same object", field="track_id",
             remedy=_REMEDY,
         )  # fmt: skip
-
-
-def _objects(boxes: Boxes) -> Objects:
-    known = boxes[boxes.track_id != ""]
-    return Objects(known.track_id, known.class_id, known.pose, known.size)
-
-
-def _joined(parts: list[Objects]) -> Objects:
-    if not parts:
-        return _objects(Boxes.empty(0))
-    return Objects(
-        np.concatenate([p.track for p in parts]),
-        np.concatenate([p.class_id for p in parts]),
-        Pose(
-            np.concatenate([p.pose.rotation for p in parts]),
-            np.concatenate([p.pose.translation for p in parts]),
-        ),
-        np.concatenate([p.size for p in parts]),
-    )
-
-
-def matched(first: Objects, second: Objects) -> tuple[Objects, Objects]:
-    """The objects that both moments hold, in the order of the first."""
-    row = {track: i for i, track in enumerate(second.track.tolist())}
-    mine = np.array([i for i, t in enumerate(first.track.tolist()) if t in row], np.int64)
-    theirs = np.array([row[t] for t in first.track[mine].tolist()], np.int64)
-    return first.rows(mine), second.rows(theirs)
-
-
-def cells_within(objects: Objects, margin_m: float, grid: VoxelGrid) -> Bool[np.ndarray, "x y z"]:
-    """Cells whose centre an object's box holds, by the rule for points without a label."""
-    mask = np.zeros(grid.shape, bool)
-    if not len(objects.track):
-        return mask
-    outline = corners(objects.pose, objects.size + 2 * margin_m)
-    half, floor = objects.size / 2, objects.floor_m
-    for row in range(len(half)):
-        low = grid.cell_of(np.maximum(outline[row].min(axis=0), grid.lower_m))[0]
-        high = grid.cell_of(np.maximum(outline[row].max(axis=0), grid.lower_m))[0] + 1
-        high = np.minimum(high, grid.shape)
-        if (low >= high).any():
-            continue
-        window = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        cells = np.moveaxis(np.indices(tuple(high - low)), 0, -1) + low
-        away = grid.center_of(cells) - objects.pose.translation[row]
-        local = away @ objects.pose.rotation[row]
-        held = (np.abs(local) <= half[row] + margin_m).all(axis=-1)
-        mask[window] |= held & (local[..., 2] >= floor[row] - half[row, 2])
-    return mask

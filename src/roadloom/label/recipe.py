@@ -89,6 +89,9 @@ class Recipe:
     ego_box: EgoBox = field(default_factory=EgoBox)
     min_hits: int = 1
     """Points that a cell needs to count as occupied."""
+    carve_ground: bool = False
+    """Whether a ray that ends on the ground also frees the cells that it crosses in the layer of
+    its end. It passes over the ground of these cells, often for metres, and hits none of them."""
     masks: bool = True
     """Also say which cells the LiDARs and the cameras observe, as Occ3D does."""
     future_offsets: tuple[int, ...] = (0,)
@@ -136,6 +139,7 @@ class Recipe:
                 "upper_m": list(self.ego_box.upper_m),
             },
             "min_hits": self.min_hits,
+            "carve_ground": self.carve_ground,
             "masks": self.masks,
             "future_offsets": list(self.future_offsets),
         }

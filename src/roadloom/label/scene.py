@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from roadloom.errors import BadInput, NotRecorded
 from roadloom.geometry.pose import Pose
 from roadloom.label.free import FreeSpace
-from roadloom.label.movers import Objects, cells_within
+from roadloom.label.objects import Objects, cells_within, joined
 from roadloom.label.recipe import Recipe
 from roadloom.label.sweeps import REACH_M, ReadySweep, SweepMaker
 from roadloom.label.votes import Votes
@@ -52,7 +52,7 @@ class SceneLabeller:
         world_from_grid = self.clip[key].world_from_ego @ self._ego_from_grid
         objects = self._objects(later, world_from_grid)
         sweeps = self._sweeps(window)
-        near = self._places_near(objects)
+        near = self._places_near(self._with_resting(objects, later, world_from_grid))
         poses = [_poses(sweep, world_from_grid, near) for sweep in sweeps]
         votes = Votes(self.recipe.grid, semantic=self.recipe.target == "semantic")
         for sweep, (standing, carried) in zip(sweeps, poses, strict=True):
@@ -100,6 +100,16 @@ class SceneLabeller:
             return None
         return self._maker.paths.at(int(self.clip.times_ns[key]), world_from_grid)
 
+    def _with_resting(
+        self, objects: Objects | None, key: int, world_from_grid: Pose
+    ) -> Objects | None:
+        """Also what is not annotated now and stood still whenever it was: it is there, as walls
+        are, and only its points are set into one box."""
+        if self._maker.paths is None or objects is None:
+            return None
+        time_ns = int(self.clip.times_ns[key])
+        return joined([objects, self._maker.paths.resting(time_ns, world_from_grid, objects.track)])
+
     def _places_near(self, objects: Objects | None) -> dict[str, np.ndarray]:
         """Poses of the objects from which something may lie in the grid, by track."""
         if objects is None:
@@ -131,16 +141,17 @@ class SceneLabeller:
     ) -> Bool[np.ndarray, "x y z"]:
         """Cells that are not occupied and that rays crossed.
 
-        Where an object is now, a ray of another time says nothing, for the object was elsewhere;
-        there count the rays that crossed its box, carried with it.
+        Where a moving object is now, a ray of another time says nothing, for the object was
+        elsewhere; there count the rays that crossed its box, carried with it.
         """
         taken = np.zeros_like(occupied)
-        if objects is not None:
-            taken = cells_within(objects, self.recipe.box_margin_m, self.recipe.grid)
+        if objects is not None and self._maker.paths is not None:
+            moving = ~self._maker.paths.tracks.standing(objects.track)
+            taken = cells_within(objects.rows(moving), self.recipe.box_margin_m, self.recipe.grid)
         around = FreeSpace(self.recipe.grid, occupied | taken)
         inside = FreeSpace(self.recipe.grid, occupied | ~taken)
         for sweep, (standing, carried) in zip(sweeps, poses, strict=True):
-            around.add(sweep.standing, standing)
+            around.add(sweep.standing, standing, carve_ground=self.recipe.carve_ground)
             inside.add(sweep.carried, carried)
         return around.crossed | inside.crossed
 

@@ -17,7 +17,8 @@ from roadloom.errors import BadInput
 from roadloom.geometry.pose import Pose
 from roadloom.label.drive import Drive
 from roadloom.label.ground import MapClasses
-from roadloom.label.movers import ObjectPaths, Objects, matched
+from roadloom.label.movers import ObjectPaths
+from roadloom.label.objects import Objects, matched
 from roadloom.label.recipe import EgoBox, Recipe
 from roadloom.scene.classes import CLASSES, FREE, UNKNOWN, check_ids, class_id
 from roadloom.scene.clip import Clip
@@ -29,6 +30,10 @@ REACH_M = 0.5
 
 _THING = np.zeros(256, bool)
 _THING[[c.id for c in CLASSES if c.thing]] = True
+_GROUND = np.zeros(256, bool)
+_GROUND[[c.id for c in CLASSES if c.name.startswith(("flat.", "marking.", "nature.terrain"))]] = (
+    True
+)
 
 
 class Rays(NamedTuple):
@@ -39,6 +44,8 @@ class Rays(NamedTuple):
     classes: UInt8[np.ndarray, " ray"]
     """Of the surface at the end; 0 where the end is none here."""
     offsets: Int64[np.ndarray, " offset"]
+    ground: Bool[np.ndarray, " ray"]
+    """Whether the ray ends on the ground."""
 
     @property
     def nbytes(self) -> int:
@@ -93,16 +100,18 @@ class SweepMaker:
         boxed = np.append(objects.class_id, np.uint8(UNKNOWN))[holder]  # -1 takes the last
         by_map = np.full(len(points), UNKNOWN, np.uint8)
         rest = np.flatnonzero((labels == UNKNOWN) & (boxed == UNKNOWN))
-        by_map[rest] = self._map.classes(points[rest], sweep.world_from_ego)
+        ground = _GROUND[labels]
+        by_map[rest], ground[rest] = self._map.classes(points[rest], sweep.world_from_ego)
         classes = _first_known(labels, boxed, by_map)
         standing = Rays(
             starts.astype(np.float32), points.astype(np.float32),
             np.where(holder < 0, classes, FREE).astype(np.uint8),
-            np.array([0, len(points)], np.int64),
+            np.array([0, len(points)], np.int64), ground,
         )  # fmt: skip
         pieces = Rays(
             carried.starts, carried.ends,
             np.where(carried.held, classes[carried.rays], FREE).astype(np.uint8), carried.offsets,
+            np.zeros(len(carried.rays), bool),
         )  # fmt: skip
         return ReadySweep(sweep.world_from_ego, standing, tuple(objects.track.tolist()), pieces)
 
