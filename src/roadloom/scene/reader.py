@@ -7,6 +7,7 @@ line in ``registry.py``; ``docs/add_a_dataset.md`` walks through it.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from functools import partial as bind
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,23 @@ class ClipReader(ABC):
     def extra_image(self, kind: str, camera: str, index: int) -> np.ndarray:
         """Depth, semantics and the like, for sources that know them: see ``EXTRA_IMAGES``."""
         raise NotRecorded(f"this recording has no {kind} images", field=f"{camera} {kind}")
+
+
+class RecordsKeeper(ClipReader):
+    """A clip that finds the records of a sensor once, when they are asked for."""
+
+    def records(self, sensor: str) -> Records:
+        if sensor not in self._records:
+            self._records[sensor] = self._find_records(sensor)
+        return self._records[sensor]
+
+    @cached_property
+    def _records(self) -> dict[str, Records]:
+        return {}
+
+    @abstractmethod
+    def _find_records(self, sensor: str) -> Records:
+        """``records``, read from the files."""
 
 
 COMMANDS = ("follow", "straight", "left", "right")

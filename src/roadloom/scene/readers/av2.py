@@ -38,7 +38,7 @@ from roadloom.geometry.pose import Pose
 from roadloom.io.image import read_image
 from roadloom.io.read import RESTORE, exists, is_dir, read_bytes
 from roadloom.scene.boxes import Boxes
-from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader, check_scene_name
+from roadloom.scene.reader import ClipMeta, Records, RecordsKeeper, SourceReader, check_scene_name
 from roadloom.scene.readers import av2_tables as tables
 from roadloom.scene.readers.av2_boxes import Annotations, read_annotations
 from roadloom.scene.readers.av2_calibration import LIDAR, OUR_FROM_VEHICLE, read_poses, read_rig
@@ -98,7 +98,7 @@ def _scene_of(log: Path) -> str:
     return check_scene_name(log.resolve().name, file=log)
 
 
-class Av2Clip(ClipReader):
+class Av2Clip(RecordsKeeper):
     """One log."""
 
     def __init__(self, files: LogFiles, *, scene: str, source: str) -> None:
@@ -129,15 +129,6 @@ class Av2Clip(ClipReader):
         time_ns, city_from_vehicle = read_poses(self.files)
         world_from_ego = city_from_vehicle @ OUR_FROM_VEHICLE.inverse()
         return PoseTrack(time_ns=time_ns, world_from_ego=world_from_ego)
-
-    def records(self, sensor: str) -> Records:
-        if sensor not in self._records:
-            self._records[sensor] = self._find_records(sensor)
-        return self._records[sensor]
-
-    @cached_property
-    def _records(self) -> dict[str, Records]:
-        return {}
 
     def _find_records(self, sensor: str) -> Records:
         keys = self.meta.key_times_ns

@@ -42,7 +42,7 @@ from roadloom.scene.folder_tables import (
     read_times,
 )
 from roadloom.scene.occupancy import Occupancy
-from roadloom.scene.reader import EXTRA_IMAGES, ClipMeta, ClipReader, Records, SourceReader
+from roadloom.scene.reader import EXTRA_IMAGES, ClipMeta, Records, RecordsKeeper, SourceReader
 from roadloom.scene.road_map import RoadMap
 from roadloom.scene.sweep import LidarOrigin, Sweep
 from roadloom.sensors.rig_yaml import rig_from_yaml
@@ -114,7 +114,7 @@ class FolderSource(SourceReader):
                 yield path.relative_to(self.place).as_posix()
 
 
-class FolderClip(ClipReader):
+class FolderClip(RecordsKeeper):
     """One clip. A copy in another process holds what was opened, not what was read since."""
 
     def __init__(self, folder: Path) -> None:
@@ -239,15 +239,6 @@ class FolderClip(ClipReader):
         for name in files:
             check_files(found[name].tolist(), path, name)
         return found
-
-    def records(self, sensor: str) -> Records:
-        if sensor not in self._records:
-            self._records[sensor] = self._find_records(sensor)
-        return self._records[sensor]
-
-    @cached_property
-    def _records(self) -> dict[str, Records]:
-        return {}
 
     def _find_records(self, sensor: str) -> Records:
         found, path = self.table(sensor), self.table_path(sensor)

@@ -32,7 +32,7 @@ from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
 from roadloom.io.read import RESTORE, exists, is_dir
 from roadloom.scene.boxes import Boxes
-from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader, check_scene_name
+from roadloom.scene.reader import ClipMeta, Records, RecordsKeeper, SourceReader, check_scene_name
 from roadloom.scene.readers.py123d_boxes import boxes_of
 from roadloom.scene.readers.py123d_log import SYNC, Log, reading
 from roadloom.scene.readers.py123d_map import read_map
@@ -112,7 +112,7 @@ def _log_folders(folder: Path) -> Iterator[Path]:
             yield from _log_folders(inner)
 
 
-class Py123dClip(ClipReader):
+class Py123dClip(RecordsKeeper):
     """One log."""
 
     def __init__(self, folder: Path, *, source: str) -> None:
@@ -172,15 +172,6 @@ class Py123dClip(ClipReader):
         return PoseTrack(
             time_ns=times, world_from_ego=world_from_imu @ self._our_from_imu.inverse()
         )
-
-    def records(self, sensor: str) -> Records:
-        if sensor not in self._records:
-            self._records[sensor] = self._find_records(sensor)
-        return self._records[sensor]
-
-    @cached_property
-    def _records(self) -> dict[str, Records]:
-        return {}
 
     def _find_records(self, sensor: str) -> Records:
         rig = self.meta.rig
