@@ -1,5 +1,7 @@
 """The numba kernel that finds the box of each point, and the pieces of rays near boxes."""
 
+from math import atan2, pi
+from math import floor as floor_of
 from typing import no_type_check
 
 from numba import njit
@@ -38,7 +40,7 @@ def _clip(start, way, half, t0, t1):
 @njit(cache=True, nogil=True)
 @no_type_check
 def hold(
-    starts, ends, share, rule, first, last, half, floor, margin, reach,
+    starts, ends, share, rule, first, last, half, floor, margin, reach, bins, listed,
     holder, rays, boxes, piece_starts, piece_ends,
 ):  # fmt: skip
     """Fill ``holder`` (row of the first box that holds each end, -1) and list the pieces of rays.
@@ -48,12 +50,15 @@ def hold(
     of a box, in the box's frame; those for which ``rays`` has no room are only counted.
 
     Args:
+        bins, listed: rays whose direction on the plan lies in sector s of a full turn can only come
+            near the boxes ``listed[bins[s]:bins[s + 1]]``, which rise.
         rule: of each end: 0 no box may hold it, 1 only above the floor, 2 down to the bottom.
 
     Returns: how many pieces there are.
     """
     found = 0
     room = rays.shape[0]
+    sectors = bins.shape[0] - 1
     for i in range(starts.shape[0]):
         w = share[i]
         ox, oy, oz = starts[i, 0], starts[i, 1], starts[i, 2]
@@ -61,7 +66,10 @@ def hold(
         dx, dy, dz = ex - ox, ey - oy, ez - oz
         length = dx * dx + dy * dy + dz * dz
         holder[i] = -1
-        for b in range(half.shape[0]):
+        sector = int(floor_of((atan2(dy, dx) + pi) / (2 * pi) * sectors))
+        sector = min(max(sector, 0), sectors - 1)
+        for at in range(bins[sector], bins[sector + 1]):
+            b = listed[at]
             cx = _mix(first[b, 9], last[b, 9], w)
             cy = _mix(first[b, 10], last[b, 10], w)
             cz = _mix(first[b, 11], last[b, 11], w)

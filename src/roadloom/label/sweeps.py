@@ -27,6 +27,8 @@ from roadloom.scene.sweep import Sweep
 OCCUPIED, NOISE, EGO = map(class_id, ("other.occupied", "other.noise", "vehicle.ego"))
 REACH_M = 0.5
 """Rays are kept with a box from this far outside it, so that they cross its outer cells whole."""
+SECTORS = 180
+"""Directions in which boxes are looked for."""
 
 _THING = np.zeros(256, bool)
 _THING[[c.id for c in CLASSES if c.thing]] = True
@@ -215,7 +217,8 @@ def pieces_of(
              for o in (first, last)]  # fmt: skip
     given = (
         np.ascontiguousarray(starts), np.ascontiguousarray(ends), share, rule, *boxes,
-        first.size / 2, first.floor_m, margin_m, max(REACH_M, margin_m), holder,
+        first.size / 2, first.floor_m, margin_m, max(REACH_M, margin_m),
+        *_sectors(starts, first, last, max(REACH_M, margin_m)), holder,
     )  # fmt: skip
     count, room = len(starts) + 1, 0
     while room < count:  # a second time only where there are more pieces than rays
@@ -228,6 +231,31 @@ def pieces_of(
     offsets = np.searchsorted(box[order], np.arange(len(first.track) + 1))
     rays, box = rays[order], box[order]
     return holder, Pieces(begin[order], end[order], rays, holder[rays] == box, offsets)
+
+
+def _sectors(
+    starts: Float[np.ndarray, "ray 3"], first: Objects, last: Objects, reach_m: float
+) -> tuple[Int64[np.ndarray, " edge"], Int64[np.ndarray, " listed"]]:
+    """Which boxes rays may come near, by their direction on the plan: of sector s the rows
+    ``listed[edges[s]:edges[s + 1]]``, rising.
+
+    A ray that comes within r of a place c starts at most d off the starts' middle o; so its
+    direction is at most asin((r + d) / |c - o|) off that from o to c.
+    """
+    step = 2 * np.pi / SECTORS
+    middle = starts[:, :2].mean(axis=0) if len(starts) else np.zeros(2)
+    spread = np.linalg.norm(starts[:, :2] - middle, axis=1).max(initial=0.0)
+    center = (first.pose.translation + last.pose.translation)[:, :2] / 2 - middle
+    swing = np.linalg.norm((last.pose.translation - first.pose.translation)[:, :2], axis=1) / 2
+    radius = np.linalg.norm(first.size / 2 + reach_m, axis=1) + swing + spread + 1e-3
+    away = np.linalg.norm(center, axis=1)
+    around = away <= radius
+    half = np.arcsin(np.where(around, 0.0, radius / np.where(around, 1.0, away))) + step
+    heading = -np.pi + step * (np.arange(SECTORS) + 0.5)
+    off = heading[:, None] - np.arctan2(center[:, 1], center[:, 0])
+    off = np.abs((off + np.pi) % (2 * np.pi) - np.pi)
+    sector, listed = np.nonzero((off <= half) | around)
+    return np.searchsorted(sector, np.arange(SECTORS + 1)), listed
 
 
 def _first_known(*choices: UInt8[np.ndarray, " point"]) -> UInt8[np.ndarray, " point"]:
