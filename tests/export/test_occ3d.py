@@ -167,6 +167,22 @@ def test_attached_labels_and_lowering(tmp_path: Path) -> None:
     assert found.mask_lidar[:, :, :14].all() and not found.mask_lidar[:, :, 14:].any()
 
 
+def test_what_was_begun_with_other_flags_does_not_stay(made: Path, tmp_path: Path) -> None:
+    """Cut off in its first scene, a run leaves labels; other flags may take the folder over."""
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    shutil.rmtree(out / "scene_infos")
+    (out / "notes.txt").write_text("mine")
+    assert export_occ3d(f"{TOY}:0", out, Occ3dOptions(lower=2)) == (1, 0, toy_source.KEYS)
+    assert sorted(p.name for p in (out / "gts").iterdir()) == ["0"]
+    assert (out / "notes.txt").read_text() == "mine"
+    path = next((out / "gts" / "0").glob("*/labels.npz")).relative_to(out)
+    lowered = raised_by_cells(read_occ3d(made / path), -2)
+    np.testing.assert_array_equal(
+        read_occ3d(out / path).labels[:, :, :14], as_occ3d(lowered)[:, :, :14]
+    )
+
+
 def test_what_cannot_be_is_refused(made: Path, tmp_path: Path, real_data: Path) -> None:
     with pytest.raises(BadInput, match="--split: the folder was begun with 'val'"):
         export_occ3d(TOY, made, Occ3dOptions(split="train"))
