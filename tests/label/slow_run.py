@@ -26,7 +26,7 @@ class SlowLabeller:
     seconds = 0.03
     made: list[tuple[str, int, int]] = []
 
-    def __init__(self, clip: Clip, recipe: Recipe) -> None:
+    def __init__(self, clip: Clip, recipe: Recipe, *, partial: bool = False) -> None:
         self.clip, self.recipe = clip, recipe
 
     def label(self, key: int, offset: int = 0) -> Occupancy:

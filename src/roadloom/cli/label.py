@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roadloom.cli.many import OverSource, tell_items
+from roadloom.errors import NotRecorded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,9 @@ class Label(OverSource):
     """Also say which cells LiDARs and cameras observe; --no-masks is quicker."""
     future: tuple[int, ...] = (0,)
     """Key frames ahead to label for each key frame, in its own frame: 0 is the present."""
+    partial: bool = False
+    """Label a cut-down recording with the sweeps that are there; key frames that have none in
+    their window are left out."""
     min_hits: int = 1
     """Points that make a cell occupied; more removes noise, and thin things."""
 
@@ -52,8 +56,16 @@ class Label(OverSource):
             min_hits=self.min_hits,
             future_offsets=self.future,
         )
-        done = label_source(self.source, recipe, self.out, workers=self.workers, shard=self.part)
+        done = label_source(
+            self.source, recipe, self.out,
+            workers=self.workers, shard=self.part, partial=self.partial,
+        )  # fmt: skip
         tell_items(done, self.out, "labels", "written")
+        if done.scenes and not done.written + done.kept:
+            raise NotRecorded(
+                "no key frame could be labelled: no drive is so long as --future asks, or no sweep "
+                "is there", field=str(self.out), remedy="take smaller offsets or a longer window",
+            )  # fmt: skip
         if self.frame == "ego":
             command = ["roadloom", "view", self.source, "--labels", str(self.out), "--out", "view"]
             sys.stdout.write(f"look at them: {shlex.join(command)}\n")

@@ -11,11 +11,13 @@ import multiprocessing
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import partial as bind
 from pathlib import Path
 from typing import Any
 
-from roadloom.errors import BadInput, RoadloomError
+import numpy as np
+
+from roadloom.errors import BadInput, MissingInput, RoadloomError
 from roadloom.io.progress import show_progress
 from roadloom.io.workers import each
 from roadloom.label.recipe import Recipe
@@ -38,6 +40,7 @@ def label_source(
     *,
     workers: int = 1,
     shard: tuple[int, int] = (0, 1),
+    partial: bool = False,
 ) -> Summary:
     """Label every key frame of a source, as far as ``folder`` lacks it.
 
@@ -47,20 +50,23 @@ def label_source(
         folder: created if missing, and bound to the source and recipe it was begun with.
         workers: processes; 1 works in this one.
         shard: (i, n): only scenes i, i + n, i + 2n, ...
+        partial: label a cut-down recording with the sweeps that are there; key frames without
+            any in their window get no label.
 
     Raises:
         BadInput: the folder was begun with another recipe or source, or is damaged.
+        MissingInput: a key frame has no sweep, or a file is absent, and not ``partial``.
         NotRecorded: the source lacks what the recipe needs, such as LiDAR sweeps.
         RoadloomError: a worker was killed, or another process keeps writing a scene.
     """
-    whole, mine = opened(source, partial(open_source, source), workers=workers, shard=shard)
+    whole, mine = opened(source, bind(open_source, source), workers=workers, shard=shard)
     first = whole[0]
     facts = facts_of(whole, first, recipe)
     labels = LabelFolder.open_or_create(folder, facts)
     kept = {scene: len(labels.keys(scene)) for scene in mine if labels.finished(scene)}
     todo = [scene for scene in mine if scene not in kept]
     written = old = 0
-    task = partial(_label_scene, whole, recipe, facts, labels)
+    task = bind(_label_scene, whole, recipe, facts, labels, partial)
     with _counted(labels, todo, f"labelling {source}", len(first) * len(recipe.future_offsets)):
         for new, there in each(task, todo, workers):
             written, old = written + new, old + there
@@ -88,7 +94,12 @@ def wanted_keys(clip: Clip, recipe: Recipe) -> Iterator[tuple[int, int]]:
 
 
 def _label_scene(
-    source: Source, recipe: Recipe, facts: dict[str, Any], labels: LabelFolder, scene: str
+    source: Source,
+    recipe: Recipe,
+    facts: dict[str, Any],
+    labels: LabelFolder,
+    partial: bool,
+    scene: str,
 ) -> tuple[int, int]:
     """Make what a scene lacks; labels written, and labels that were there."""
     from roadloom.label.scene import SceneLabeller
@@ -96,22 +107,56 @@ def _label_scene(
     clip = source.clip(scene)
     with labels.writer(scene) as writer:
         labels.check_facts(facts)  # another run may have taken the folder meanwhile
-        wanted = [(key, offset) for key, offset in wanted_keys(clip, recipe)]
+        wanted = list(wanted_keys(clip, recipe))
         names = [(int(clip.times_ns[key]), offset) for key, offset in wanted]
-        there = len(writer.keys)
-        if list(writer.keys) != names[:there]:
+        there = list(writer.keys)
+        begin = _begin(names, there, gaps=partial)
+        if begin is None:
             raise BadInput(
-                f"its labels are not those of the first {there} key frames of {source.name}",
+                f"its labels are not those of the first {len(there)} key frames of {source.name}",
                 file=writer.path, field="time_ns", remedy=remedy(writer.path),
             )  # fmt: skip
-        labeller = SceneLabeller(clip, recipe) if there < len(wanted) else None
-        for (key, offset), (time_ns, _) in zip(wanted[there:], names[there:], strict=True):
+        if begin < len(wanted) and not partial:
+            _check_whole(clip)
+        labeller = SceneLabeller(clip, recipe, partial=partial) if begin < len(wanted) else None
+        for (key, offset), (time_ns, _) in zip(wanted[begin:], names[begin:], strict=True):
             _stop_with_parent()
             assert labeller is not None
-            writer.add(time_ns, labeller.label(key, offset), offset)
+            if not partial or labeller.has_sweeps(key + offset):
+                writer.add(time_ns, labeller.label(key, offset), offset)
         writer.flush()
         labels.finish(scene, {"licence": clip.licence})
-    return len(wanted) - there, there
+    return len(writer.keys) - len(there), len(there)
+
+
+def _begin(
+    names: Sequence[tuple[int, int]], there: Sequence[tuple[int, int]], *, gaps: bool
+) -> int | None:
+    """Where to go on in ``names``: after the last that is there; None if others are there.
+
+    With ``gaps`` some of the names before may be absent.
+    """
+    begin = 0
+    for name in there:
+        if name not in names[begin:] or not (gaps or names[begin] == name):
+            return None
+        begin = names.index(name, begin) + 1
+    return begin
+
+
+def _check_whole(clip: Clip) -> None:
+    """Refuse a clip that was cut down: most of its labels would lack what they are made of."""
+    lidar = clip.meta.lidar
+    if lidar is None:
+        return
+    bare = np.flatnonzero(clip.sweeps[lidar].records.key < 0)
+    if len(bare):
+        raise MissingInput(
+            f"{len(bare)} of {len(clip)} key frames of {clip.scene_id} have no sweep, the first "
+            f"is {bare[0]}", field=lidar,
+            remedy="restore the recording; or label it with the sweeps that are there: "
+            "partial=True, on the command line --partial",
+        )  # fmt: skip
 
 
 def _stop_with_parent() -> None:

@@ -13,14 +13,14 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float
 
-from roadloom.errors import BadInput, NotRecorded
+from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.pose import Pose
 from roadloom.label.free import FreeSpace
 from roadloom.label.objects import Objects, cells_within, joined
 from roadloom.label.recipe import Recipe
 from roadloom.label.sweeps import REACH_M, ReadySweep, SweepMaker
 from roadloom.label.votes import Votes
-from roadloom.label.window import sweeps_within
+from roadloom.label.window import no_sweep, records_within, sweeps_within
 from roadloom.scene.classes import FREE, UNKNOWN
 from roadloom.scene.clip import Clip
 from roadloom.scene.equality import same_pose
@@ -33,8 +33,13 @@ HELD_BYTES = 1 << 30
 class SceneLabeller:
     """Labels one clip by one recipe; cheapest when key frames are asked for in order."""
 
-    def __init__(self, clip: Clip, recipe: Recipe) -> None:
-        self.clip, self.recipe = clip, recipe
+    def __init__(self, clip: Clip, recipe: Recipe, *, partial: bool = False) -> None:
+        """Prepare nothing yet.
+
+        Args:
+            partial: leave sweeps out whose file is absent; without it such a file is an error.
+        """
+        self.clip, self.recipe, self.partial = clip, recipe, partial
         self._held: OrderedDict[tuple[str, int], ReadySweep] = OrderedDict()
         self._held_bytes = 0
 
@@ -44,6 +49,7 @@ class SceneLabeller:
 
         Raises:
             BadInput: there is no such key frame; or a sweep holds points that cannot be.
+            MissingInput: the file of a sweep is absent, and not ``partial``.
             NotRecorded: the drive ends before ``offset``; or the clip has no LiDAR, no sweep in
                 this window, or no boxes or no track ids though the recipe wants them.
         """
@@ -52,6 +58,8 @@ class SceneLabeller:
         world_from_grid = self.clip[key].world_from_ego @ self._ego_from_grid
         objects = self._objects(later, world_from_grid)
         sweeps = self._sweeps(window)
+        if not sweeps:
+            raise no_sweep(self.clip, later)
         near = self._places_near(self._with_resting(objects, later, world_from_grid))
         poses = [_poses(sweep, world_from_grid, near) for sweep in sweeps]
         votes = Votes(self.recipe.grid, semantic=self.recipe.target == "semantic")
@@ -68,6 +76,10 @@ class SceneLabeller:
             frame=self.recipe.frame,
         )
         return self._with_camera_mask(found, key, later)
+
+    def has_sweeps(self, key: int) -> bool:
+        """Whether a sweep that can be read lies in the window around key frame ``key``."""
+        return bool(self._sweeps(records_within(self.clip, key, self.recipe.window)))
 
     def _later(self, key: int, offset: int) -> int:
         if not 0 <= key < len(self.clip):
@@ -124,7 +136,12 @@ class SceneLabeller:
         found = []
         for name in names:
             if name not in self._held:
-                self._held[name] = self._maker.ready(*name)
+                try:
+                    self._held[name] = self._maker.ready(*name)
+                except MissingInput:
+                    if not self.partial:
+                        raise
+                    continue
                 self._held_bytes += self._held[name].nbytes
             self._held.move_to_end(name)
             found.append(self._held[name])

@@ -19,6 +19,14 @@ def sweeps_within(clip: Clip, key: int, window: Window) -> list[tuple[str, int]]
         BadInput: there is no such key frame.
         NotRecorded: the clip has no LiDAR, or no sweep in this window.
     """
+    found = records_within(clip, key, window)
+    if not found:
+        raise no_sweep(clip, key)
+    return found
+
+
+def records_within(clip: Clip, key: int, window: Window) -> list[tuple[str, int]]:
+    """As ``sweeps_within``; empty where there are none."""
     if not 0 <= key < len(clip):
         raise BadInput(
             f"there is no key frame {key}", field="key",
@@ -26,17 +34,19 @@ def sweeps_within(clip: Clip, key: int, window: Window) -> list[tuple[str, int]]
         )  # fmt: skip
     if not clip.rig.lidar_names:
         raise NotRecorded("this recording has no LiDAR to label with", field="lidar")
-    found = [
+    return [
         (name, record)
         for name, stream in clip.sweeps.items()
         for record in _records(clip, stream, key, window).tolist()
     ]
-    if not found:
-        raise NotRecorded(
-            f"key frame {key} of {clip.scene_id} has no sweep in its window", field="window",
-            remedy="fuse a longer window, or label other key frames",
-        )  # fmt: skip
-    return found
+
+
+def no_sweep(clip: Clip, key: int) -> NotRecorded:
+    """What is said where a window is empty."""
+    return NotRecorded(
+        f"key frame {key} of {clip.scene_id} has no sweep in its window", field="window",
+        remedy="fuse a longer window, or label other key frames",
+    )  # fmt: skip
 
 
 def _records(clip: Clip, stream: Stream[Sweep], key: int, window: Window) -> np.ndarray:
