@@ -1,10 +1,15 @@
 """Labels out of the town's LiDAR beside the town's exact occupancy, for each window.
 
-    python -m studies.label_quality --clips 30 --frames 2
+    python -m studies.label_quality --clips 30 --frames 2 --workers 2 --out label_quality.jsonl
 
 Prints one JSON line per window and way of treating movers: IoU of occupied cells and of each
-class (list occ3d18, with the number of exact cells), over all cells and over the cells that some
-ray crossed or hit. Unknown cells count as free where all cells are asked.
+class (list occ3d18, with the number of exact cells), over all cells and over those that the label
+knows. Where all cells are asked, unknown ones count as free. Exact is what surfaces fill
+(``solid=False``): what lies inside a car or a house no LiDAR can say, so it is not asked.
+
+``--out`` is written anew after each clip, with the clips so far; lines go to standard output at
+the end. ``seconds_a_label`` is processor time with the sweeps at hand, the median of the labels;
+``ready_ms`` that of making one sweep ready, which is done once for all labels.
 """
 
 import argparse
@@ -12,14 +17,18 @@ import json
 import sys
 import time
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-from roadloom.label.scene import SceneLabeller
 
 from roadloom.geometry.voxel_grid import OCC3D
-from roadloom.io.progress import show_progress
+from roadloom.io.atomic import write_text
+from roadloom.io.workers import each_shown
 from roadloom.label.recipe import WINDOWS, Recipe
+from roadloom.label.scene import SceneLabeller
+from roadloom.label.window import sweeps_within
 from roadloom.scene.class_views import view
 from roadloom.scene.classes import FREE, UNKNOWN
 from roadloom.scene.clip import Clip
@@ -28,7 +37,27 @@ from roadloom.town.source import TownSource
 from studies.only_sweeps import with_sweeps
 
 WINDOWS_ASKED = ("frame", "0.5s", "1s", "scene")
-MOVING = ("vehicle", "human", "two_wheeler")
+Name = tuple[str, bool]
+"""Window, and whether movers are carried with their boxes."""
+
+
+@dataclass
+class Tally:
+    """What is counted, of one clip or of several."""
+
+    clips: int = 0
+    matrices: dict[tuple[Name, str], np.ndarray] = field(default_factory=dict)
+    seconds: dict[Name, list[float]] = field(default_factory=lambda: defaultdict(list))
+    ready_s: dict[bool, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, other: "Tally") -> None:
+        self.clips += other.clips
+        for name, matrix in other.matrices.items():
+            self.matrices[name] = self.matrices.get(name, 0) + matrix
+        for key, seconds in other.seconds.items():
+            self.seconds[key] += seconds
+        for boxes, ready in other.ready_s.items():
+            self.ready_s[boxes] += ready
 
 
 def count(exact: np.ndarray, label: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -41,8 +70,40 @@ def count(exact: np.ndarray, label: np.ndarray, where: np.ndarray) -> np.ndarray
     return np.bincount(pairs, minlength=size * size).reshape(size, size)
 
 
+def tally_of(number: int, frames: int, recipe: Recipe) -> Tally:
+    """Labels of some key frames of one clip. Sweeps are made ready once for all windows: those of
+    the whole drive, which the other windows share."""
+    clip = Clip(TownSource("val", TownConfig(image_scale=0.1)).open_scene(str(number)))
+    lidar = clip.rig.lidar_names[0]
+    every = range(len(clip.reader.records(lidar)))
+    clip = with_sweeps(clip, every)
+    for record in every:
+        clip.sweeps[lidar][record]  # drawn, and kept
+    keys = np.linspace(0, len(clip) - 1, frames + 2).round().astype(int)[1:-1].tolist()
+    truths = {key: clip[key].occupancy(OCC3D).labels for key in keys}
+    found = Tally(clips=1)
+    for boxes in (False, True):
+        labeller = SceneLabeller(clip, replace(recipe, boxes=boxes))
+        start = time.process_time()
+        labeller._sweeps(sweeps_within(clip, keys[0], WINDOWS["scene"]))
+        found.ready_s[boxes].append((time.process_time() - start) / len(every))
+        for window in WINDOWS_ASKED:
+            labeller.recipe = replace(recipe, boxes=boxes, window=WINDOWS[window])
+            for key, exact in truths.items():
+                start = time.process_time()
+                label = labeller.label(key).labels
+                found.seconds[window, boxes].append(time.process_time() - start)
+                known = {"all": np.ones(exact.shape, bool), "observed": label != UNKNOWN}
+                for where, mask in known.items():
+                    name = ((window, boxes), where)
+                    matrix = count(exact, label, mask)
+                    found.matrices[name] = found.matrices.get(name, 0) + matrix
+    return found
+
+
 def scores(matrix: np.ndarray) -> dict[str, object]:
-    """IoU of occupied cells with precision and recall, mIoU and each class with its count."""
+    """IoU of occupied cells with precision and recall, the share of free cells that are occupied
+    in truth, mIoU and each class with its count."""
     names = view("occ3d18").names
     free = names.index("free")
     solid = np.arange(len(names)) != free
@@ -55,6 +116,7 @@ def scores(matrix: np.ndarray) -> dict[str, object]:
         "iou": round(float(both / (labelled + exact - both)), 4),
         "precision": round(float(both / max(labelled, 1)), 4),
         "recall": round(float(both / exact), 4),
+        "free_wrong": round(float(matrix[solid, free].sum() / max(matrix[:, free].sum(), 1)), 4),
         "miou": round(float((hit[held] / union[held]).mean()), 4),
         "classes": {
             names[i]: [round(float(hit[i] / union[i]), 4), int(matrix[i].sum())]
@@ -63,46 +125,45 @@ def scores(matrix: np.ndarray) -> dict[str, object]:
     }
 
 
-def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--clips", type=int, default=30, help="of val, evenly spread")
-    ask.add_argument("--frames", type=int, default=2, help="key frames of each clip")
-    ask.add_argument("--min-hits", type=int, default=1)
-    given = ask.parse_args()
-    config = TownConfig(image_scale=0.1)
-    source = TownSource("val", config)
-    chosen = np.linspace(0, len(source.scenes) - 1, given.clips).round().astype(int)
-    matrices: dict[tuple[str, bool, str], np.ndarray] = defaultdict(lambda: np.zeros(1, np.int64))
-    seconds: dict[tuple[str, bool], list[float]] = defaultdict(list)
-    for number in show_progress(chosen.tolist(), desc="clips"):
-        clip = Clip(source.open_scene(str(number)))
-        assert clip.meta.lidar is not None
-        clip = with_sweeps(clip, range(len(clip.reader.records(clip.meta.lidar))))
-        keys = np.linspace(0, len(clip) - 1, given.frames + 2).round().astype(int)[1:-1]
-        truths = {int(key): clip[int(key)].occupancy(OCC3D).labels for key in keys}
-        for window in WINDOWS_ASKED:
-            for boxes in (False, True):
-                recipe = Recipe(
-                    window=WINDOWS[window], boxes=boxes, min_hits=given.min_hits, masks=True
-                )
-                labeller = SceneLabeller(clip, replace(recipe))
-                for key, exact in truths.items():
-                    start = time.perf_counter()
-                    label = labeller.label(key)
-                    seconds[window, boxes].append(time.perf_counter() - start)
-                    assert label.mask_lidar is not None
-                    everywhere = np.ones(exact.shape, bool)
-                    for where, mask in (("all", everywhere), ("observed", label.mask_lidar)):
-                        name = (window, boxes, where)
-                        matrices[name] = matrices[name] + count(exact, label.labels, mask)
-    for (window, boxes, where), matrix in matrices.items():
+def lines(found: Tally, frames: int, recipe: Recipe) -> list[str]:
+    """One JSON line for each window, treatment of movers and set of cells."""
+    out = []
+    for ((window, boxes), where), matrix in found.matrices.items():
         line = {
             "study": "label_quality", "window": window, "boxes": boxes, "cells": where,
-            "clips": len(chosen), "frames": len(chosen) * given.frames, "min_hits": given.min_hits,
-            "seconds_a_label": round(float(np.median(seconds[window, boxes])), 2),
+            "clips": found.clips, "frames": found.clips * frames, "min_hits": recipe.min_hits,
+            "carve_ground": recipe.carve_ground,
+            "seconds_a_label": round(float(np.median(found.seconds[window, boxes])), 3),
+            "ready_ms": round(1e3 * float(np.median(found.ready_s[boxes])), 1),
         }  # fmt: skip
-        print(json.dumps(line | scores(matrix)), flush=True)
+        out.append(json.dumps(line | scores(matrix)))
+    return out
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    ask.add_argument("--clips", type=int, default=30, help="of val, evenly spread")
+    ask.add_argument("--frames", type=int, default=2, help="key frames of each clip")
+    ask.add_argument("--min-hits", type=int, default=Recipe().min_hits)
+    ask.add_argument(
+        "--carve-ground", action=argparse.BooleanOptionalAction, default=Recipe().carve_ground
+    )
+    ask.add_argument("--workers", type=int, default=1)
+    ask.add_argument("--out", type=Path, help="file for the lines")
+    given = ask.parse_args()
+    recipe = Recipe(min_hits=given.min_hits, carve_ground=given.carve_ground, masks=False)
+    last = len(TownSource("val", TownConfig()).scenes) - 1
+    chosen = np.linspace(0, last, given.clips).round().astype(int).tolist()
+    task = partial(tally_of, frames=given.frames, recipe=recipe)
+    whole = Tally()
+    for one in each_shown(task, chosen, given.workers, what="labels", unit="clip"):
+        whole.add(one)
+        if given.out:
+            write_text(given.out, "\n".join(lines(whole, given.frames, recipe)) + "\n")
+    sys.stdout.write("\n".join(lines(whole, given.frames, recipe)) + "\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

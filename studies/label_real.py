@@ -5,8 +5,8 @@
 For the recorded nuScenes key frame and the two consecutive sweeps of the Argoverse 2 log: every
 ray of a sweep is cast from its own origin through (a) the label, (b) the cells of the sweep's own
 points, and for Argoverse 2 (c) a label that does not know the sweep. Prints the share of rays
-whose first cell is the cell of the point or a neighbour of it, and the signed range error (cast
-minus measured) by angle of incidence. Normals come from the spread of the points around each.
+whose first cell is the cell of the point or a neighbour of it, the share whose point lies in a cell
+that the label calls free, and the signed range error (cast minus measured) by angle of incidence. Normals come from the spread of the points around each.
 """
 
 import argparse
@@ -16,13 +16,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from roadloom.label.scene import SceneLabeller
 
 import roadloom
 from roadloom.geometry.ray_grid import cast
 from roadloom.geometry.voxel_grid import OCC3D, VoxelGrid
 from roadloom.label.recipe import EgoBox, Recipe, Window
+from roadloom.label.scene import SceneLabeller
+from roadloom.scene.classes import FREE
 from roadloom.scene.clip import Clip
+from roadloom.scene.occupancy import Occupancy
 from studies.only_sweeps import with_sweeps
 
 SECOND = Window(before_s=1.0, after_s=1.0)
@@ -57,7 +59,6 @@ def incidence(origins: np.ndarray, ends: np.ndarray, cell_m: float = 0.8) -> np.
     cells = np.floor(ends / cell_m).astype(np.int64)
     low = cells.min(axis=0) - 1
     shape = cells.max(axis=0) + 2 - low
-    sums: dict[int, np.ndarray] = {}
     middle = ends.mean(axis=0)
     local = ends - middle
     flat = np.ravel_multi_index(tuple((cells - low).T), tuple(shape))
@@ -71,7 +72,6 @@ def incidence(origins: np.ndarray, ends: np.ndarray, cell_m: float = 0.8) -> np.
         other = held + int(step @ strides)
         at = np.minimum(np.searchsorted(held, other), len(held) - 1)
         around += np.where((held[at] == other)[:, None], moments[at], 0.0)
-    del sums
     count = around[:, 0]
     mean = around[:, 1:4] / count[:, None]
     spread = around[:, 4:].reshape(-1, 3, 3) / count[:, None, None]
@@ -121,16 +121,27 @@ def judge(origins: np.ndarray, ends: np.ndarray, solid: np.ndarray, grid: VoxelG
     }
 
 
+def in_free(ends: np.ndarray, label: Occupancy) -> float:
+    """Percentage of the points in the grid that lie in cells which a label calls free."""
+    cell, inside = label.grid.cell_of(ends)
+    return round(100 * float((label.labels[tuple(cell[inside].T)] == FREE).mean()), 2)
+
+
 def lines(name: str, clip: Clip, number: int, key: int, label_clips: dict[str, Clip]) -> None:
     origins, ends = rays_of(clip, number, key)
-    compared = {"own cells": own_cells(ends, OCC3D)}
+    compared: dict[str, tuple[np.ndarray, dict]] = {"own cells": (own_cells(ends, OCC3D), {})}
     for what, labelled in label_clips.items():
-        for boxes in (True, False):
-            recipe = Recipe(window=SECOND, boxes=boxes, masks=False)
+        for boxes, carve in ((True, False), (True, True), (False, False)):
+            recipe = Recipe(window=SECOND, boxes=boxes, masks=False, carve_ground=carve)
             label = SceneLabeller(labelled, recipe).label(key)
-            compared[f"{what}, boxes {'on' if boxes else 'off'}"] = label.occupied
-    for what, solid in compared.items():
-        line = {"study": "label_real", "clip": name, "against": what}
+            told = f"{what}, boxes {'on' if boxes else 'off'}{', carve_ground' if carve else ''}"
+            facts = {
+                "points_in_free": in_free(ends, label),
+                "free": int((label.labels == FREE).sum()),
+            }
+            compared[told] = label.occupied, facts
+    for what, (solid, facts) in compared.items():
+        line = {"study": "label_real", "clip": name, "against": what} | facts
         print(json.dumps(line | judge(origins, ends, solid, OCC3D)), flush=True)
 
 
