@@ -6,7 +6,8 @@ For the recorded nuScenes key frame and the two consecutive sweeps of the Argove
 ray of a sweep is cast from its own origin through (a) the label, (b) the cells of the sweep's own
 points, and for Argoverse 2 (c) a label that does not know the sweep. Prints the share of rays
 whose first cell is the cell of the point or a neighbour of it, the share whose point lies in a cell
-that the label calls free, and the signed range error (cast minus measured) by angle of incidence. Normals come from the spread of the points around each.
+that the label calls free, and the signed range error (cast minus measured) by angle of incidence.
+Normals come from the spread of the points around each.
 """
 
 import argparse
