@@ -177,3 +177,13 @@ def test_points_have_three_numbers(unchecked: None, shape: tuple[int, ...]) -> N
         OCC3D.cell_of(np.zeros(shape))
     with pytest.raises(BadInput, match="^cells: has the shape .*remedy"):
         OCC3D.center_of(np.zeros(shape, np.int64))
+
+
+@every_preset
+def test_messages_name_a_preset(grid: VoxelGrid) -> None:
+    assert GRIDS[str(grid)] == grid
+
+
+def test_messages_say_what_another_grid_is() -> None:
+    grid = VoxelGrid(lower_m=(-8.0, -8.0, -1.5), cell_m=(0.25, 0.25, 0.5), shape=(64, 64, 6))
+    assert str(grid) == "64 x 64 x 6 cells of 0.25 x 0.25 x 0.5 m from (-8, -8, -1.5)"

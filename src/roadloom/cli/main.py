@@ -73,7 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.stderr.write(
-            "roadloom: interrupted; every file that is there is whole, but some are missing\n"
+            "roadloom: interrupted; every file that is there is whole, but some are missing "
+            "(remedy: run the same command again)\n"
         )
         sys.exit(130)
 

@@ -41,6 +41,21 @@ class VoxelGrid:
         if not np.isfinite(self.upper_m).all():
             raise ValueError(f"cell_m {self.cell_m} times shape {self.shape} must be finite")
 
+    def __str__(self) -> str:
+        """For messages: the name of a preset, else its numbers."""
+        for name, preset in GRIDS.items():
+            if preset == self:
+                return name
+        cells, cell, lower = (
+            between.join(f"{n:g}" for n in numbers)
+            for between, numbers in (
+                (" x ", self.shape),
+                (" x ", self.cell_m),
+                (", ", self.lower_m),
+            )
+        )
+        return f"{cells} cells of {cell} m from ({lower})"
+
     @property
     def upper_m(self) -> tuple[float, float, float]:
         return tuple(

@@ -154,7 +154,7 @@ class ClipReader(ABC):
 
     def occupancy(self, key: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
         """Semantic occupancy in the ego frame of the key frame; ``solid`` fills interiors."""
-        raise NotRecorded("this recording has no occupancy", field="occupancy")
+        raise NotRecorded("this recording has no occupancy", field="occupancy", remedy=HOW_TO_LABEL)
 
     def occupancy_at(self, time_ns: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
         """The same in the ego frame of any moment, from worlds that know it.
@@ -201,6 +201,9 @@ class RecordsKeeper(ClipReader):
 
 COMMANDS = ("follow", "straight", "left", "right")
 """What a driver can be told."""
+
+HOW_TO_LABEL = "make labels with `roadloom label` and attach them with --labels"
+"""What to do where a recording holds no occupancy."""
 
 EXTRA_IMAGES = {
     "depth": "float32 [height width], metres along the camera's z axis, inf where nothing is hit",

@@ -42,7 +42,14 @@ from roadloom.scene.folder_tables import (
     read_times,
 )
 from roadloom.scene.occupancy import Occupancy
-from roadloom.scene.reader import EXTRA_IMAGES, ClipMeta, Records, RecordsKeeper, SourceReader
+from roadloom.scene.reader import (
+    EXTRA_IMAGES,
+    HOW_TO_LABEL,
+    ClipMeta,
+    Records,
+    RecordsKeeper,
+    SourceReader,
+)
 from roadloom.scene.road_map import RoadMap
 from roadloom.scene.sweep import LidarOrigin, Sweep
 from roadloom.sensors.rig_yaml import rig_from_yaml
@@ -335,7 +342,9 @@ class FolderClip(RecordsKeeper):
         for name, held in self.grids.items():
             if held == grid:
                 return read_occupancy(self._key_file(f"{OCCUPANCY}{name}", key), grid)
-        raise NotRecorded(f"this clip has no occupancy on {grid}", field="occupancy")
+        raise NotRecorded(
+            f"this clip has no occupancy on {grid}", field="occupancy", remedy=HOW_TO_LABEL
+        )
 
     def _key_file(self, column: str, key: int) -> Path:
         name = str(self.keys[column][key])

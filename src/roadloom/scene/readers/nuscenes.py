@@ -25,7 +25,7 @@ from roadloom.io.read import exists, is_dir, read_bytes, read_json
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.occ3d_file import LABELS_FILE, read_occ3d
 from roadloom.scene.occupancy import Occupancy
-from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader
+from roadloom.scene.reader import HOW_TO_LABEL, ClipMeta, ClipReader, Records, SourceReader
 from roadloom.scene.readers.json_fields import Fields
 from roadloom.scene.readers.nuscenes_boxes import boxes_of
 from roadloom.scene.readers.nuscenes_index import Index
@@ -186,7 +186,10 @@ class NuScenesClip(ClipReader):
     def occupancy(self, key: int, grid: VoxelGrid, *, solid: bool = False) -> Occupancy:
         """``gts/SCENE/SAMPLE_TOKEN/labels.npz``; see ``readers/occ3d.py``."""
         if not self.occupancy_grids():
-            raise NotRecorded("the root holds no folder gts of this scene", field="occupancy")
+            raise NotRecorded(
+                "the root holds no folder gts of this scene", field="occupancy",
+                remedy=HOW_TO_LABEL,
+            )  # fmt: skip
         check_stored(grid, (OCC3D,), solid=solid)
         return read_occ3d(self.occupancy_file(key))
 
