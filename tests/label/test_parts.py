@@ -61,6 +61,14 @@ class TestDrive:
         drive = Drive(track(np.array([0.0])))
         assert np.array_equal(drive.at(np.array([ns(0.1)]))[0].translation, np.zeros(3))
 
+    def test_the_largest_turn_bounds_that_of_every_moment(self) -> None:
+        drive = Drive(track(np.arange(0, 2, 0.1)))
+        times = np.array([ns(t) for t in np.linspace(0.42, 0.87, 50)])
+        for at in (0.3, 0.6, 0.9):
+            turned = 0.4 * np.abs(np.linspace(0.42, 0.87, 50) - at)
+            found = drive.largest_turn(times, circle(at).inverse())
+            assert found == pytest.approx(turned.max(), abs=1e-7)
+
     def test_places_of_the_vehicle(self) -> None:
         drive = Drive(track(np.arange(0, 2, 0.01)))
         rng = np.random.default_rng(0)

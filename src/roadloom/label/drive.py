@@ -64,6 +64,23 @@ class Drive:
         after = (times_ns - first).astype(np.float64)
         return np.stack([np.interp(after, moments - first, way[:, k]) for k in range(3)], axis=1)
 
+    def largest_turn(self, times_ns: Int64[np.ndarray, " point"], frame_from_world: Pose) -> float:
+        """The largest angle [rad] between a frame and the vehicle over a span of times.
+
+        Between two of the path's poses the vehicle turns about one axis, at most to that pose of
+        the two which is turned farther: so the ends and the poses between them tell.
+
+        Raises:
+            BadInput: a time lies more than ``BEYOND_NS`` off the path.
+        """
+        first, last = int(times_ns.min()), int(times_ns.max())
+        knots = self._ego.time_ns
+        between = knots[(knots > first) & (knots < last)]
+        moments = np.unique(np.concatenate([[first, last], between]).astype(np.int64))
+        turned = (frame_from_world @ self.at(moments)).rotation
+        cosine = (np.trace(turned, axis1=-2, axis2=-1) - 1) / 2
+        return float(np.arccos(np.clip(cosine, -1.0, 1.0)).max())
+
 
 def _continued(ego: PoseTrack, end: int, inward: int) -> Pose:
     """The pose ``BEYOND_NS`` off the path's end, by the mean motion over ``BASE_NS``."""

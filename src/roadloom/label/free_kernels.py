@@ -144,8 +144,8 @@ def _mark(o, e, short, lower, size, per_m, width, state, left):
     ax = _edge(i, ix, o[0], lower[0], size[0], width[0], shape[0])
     ay = _edge(j, iy, o[1], lower[1], size[1], width[1], shape[1])
     az = _edge(k, iz, o[2], lower[2], size[2], width[2], shape[2])
-    going = True
-    while going and t < 1.0:
+    going, stop_block = True, stop if width[2] == 1 else -1
+    while going and t < 1.0 and k != stop_block:
         leave = min(ax, min(ay, az))
         if leave > t and left[i, j, k] > 0:
             if _walk(

@@ -27,7 +27,7 @@ from roadloom.scene.sweep import Sweep
 OCCUPIED, NOISE, EGO = map(class_id, ("other.occupied", "other.noise", "vehicle.ego"))
 REACH_M = 0.5
 """Rays are kept with a box from this far outside it, so that they cross its outer cells whole."""
-SECTORS = 180
+SECTORS = 120
 """Directions in which boxes are looked for."""
 
 _THING = np.zeros(256, bool)
@@ -129,12 +129,16 @@ class SweepMaker:
     def _on_ego(self, sweep: Sweep, points: np.ndarray) -> Bool[np.ndarray, " point"]:
         """What lies in the vehicle's box in the ego frame of the point's own time."""
         found = np.zeros(len(points), bool)
+        if not len(points):
+            return found
         box = self._recipe.ego_box
         size = float(np.linalg.norm(np.maximum(np.abs(box.lower_m), np.abs(box.upper_m))))
-        middle = self.drive.points_at(
-            sweep.point_time_ns, np.zeros(3), sweep.world_from_ego.inverse()
-        )
-        near = np.flatnonzero(((points - middle) ** 2).sum(axis=1) <= (size + 0.01) ** 2)
+        sweep_from_world = sweep.world_from_ego.inverse()
+        away = points - self.drive.points_at(sweep.point_time_ns, np.zeros(3), sweep_from_world)
+        # What is turned by an angle moves by less than the angle times its distance.
+        swing = self.drive.largest_turn(sweep.point_time_ns, sweep_from_world) * size + 0.01
+        lower, upper = np.array(box.lower_m) - swing, np.array(box.upper_m) + swing
+        near = np.flatnonzero(((away >= lower) & (away <= upper)).all(axis=1))
         if len(near):
             own_from_sweep = self.drive.at(sweep.point_time_ns[near]).inverse()
             own = (own_from_sweep @ sweep.world_from_ego).apply(points[near, None])[:, 0]
