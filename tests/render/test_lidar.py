@@ -205,6 +205,34 @@ def test_threads_and_torch_answer_to_the_last_bit_alike() -> None:
             ), name
 
 
+@pytest.mark.parametrize("step, start", [(TURN_NS // 50, -1.1), (-TURN_NS // 50, 0.7)])
+def test_a_path_that_ends_before_the_turn_does_is_continued(step: int, start: float) -> None:
+    """At constant velocity it does not matter which moments the path was told at."""
+    place, speed = Pose(np.eye(3)[None], np.array([[3.0, 0.0, 0.4]])), np.array([[0.0, 40.0, 0.0]])
+    boxes = Boxes.make(
+        NOW, np.array([CAR]), place, np.array([[1.0, 1.0, 1.0]]), velocity=speed,
+        track_id=np.array(["a"]),
+    )  # fmt: skip
+    scene = filled(occupancy(np.zeros(GRID.shape, np.uint8)), boxes)
+    mount = mounted(device(180, 4, start_azimuth_rad=start), at=(0.0, 0.0, 0.5))
+    whole, short = (
+        movers_of(scene, boxes, [Boxes.empty(NOW + at) for at in moments])
+        for moments in ((-TURN_NS, TURN_NS), (step,))
+    )
+    first = cast_sweep(scene, mount, time_ns=NOW, movers=whole)
+    assert (first.mover == 0).sum() > 5
+    again = cast_sweep(scene, mount, time_ns=NOW, movers=short)
+    assert np.array_equal(first.mover, again.mover)
+    np.testing.assert_allclose(first.range_m, again.range_m, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("time_ns", [-(2**63), 2**63 - 1, 2**63 - TURN_NS // 4, 2**70])
+def test_times_beyond_64_bits_are_refused(time_ns: int) -> None:
+    with pytest.raises(BadInput, match="does not fit into 64 bits") as caught:
+        cast_sweep(scattered(1), mounted(), time_ns=time_ns)
+    assert caught.value.field == "time_ns"
+
+
 def test_a_wall_reads_its_distance_along_the_normal() -> None:
     labels = np.zeros(GRID.shape, np.uint8)
     labels[27] = WALL  # its near face is at -6 + 27 * 0.4 = 4.8 m

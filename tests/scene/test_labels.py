@@ -133,6 +133,26 @@ def test_a_folder_without_a_label_may_be_begun_anew(tmp_path: Path) -> None:
         LabelFolder.open_or_create(tmp_path / "full", {"source": "a"})
 
 
+def test_a_folder_that_is_being_written_is_not_begun_anew(tmp_path: Path) -> None:
+    """Between a scene's beginning and its first label there is nothing to see but its lock."""
+    labels = LabelFolder.open_or_create(tmp_path / "labels", {"source": "a"})
+    with labels.writer("s") as writer:
+        labels.check_facts({"source": "a"})
+        with pytest.raises(BadInput, match="was begun with"):
+            LabelFolder.open_or_create(labels.folder, {"source": "b"})
+        writer.add(1, LABEL)
+    assert labels.facts["source"] == "a"
+    assert {p.name for p in labels.folder.iterdir()} == {"labels.json", "s.labels"}
+
+
+def test_what_a_killed_run_left_empty_does_not_hold_a_folder(tmp_path: Path) -> None:
+    labels = LabelFolder.open_or_create(tmp_path / "labels", {"source": "a"})
+    labels.path("s").touch()
+    (labels.folder / ".labels.lock").touch()
+    LabelFolder.open_or_create(labels.folder, {"source": "b"}).add("s", 1, LABEL)
+    assert labels.facts["source"] == "b" and labels.times_ns("s") == (1,)
+
+
 def test_a_finished_scene_is_checked_when_opened(labels: LabelFolder) -> None:
     assert not labels.finished("rich-1")
     labels.finish("rich-1", {"licence": "CC0-1.0"})

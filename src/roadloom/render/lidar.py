@@ -134,7 +134,7 @@ def cast_sweep(
     Raises:
         NotRecorded: the beams of this LiDAR are not known.
         BadInput: the occupancy is in another frame and ``grid_from_ego`` is not given, movers of
-            another grid, or a turn off the path ``ego``.
+            another grid, a turn off the path ``ego``, or times beyond 64 bits.
         MissingExtra: ``device`` asks for what this machine lacks.
     """
     lidar = known_device(mount)
@@ -181,8 +181,13 @@ def device_times_ns(mount: MountedLidar, time_ns: int) -> Int64[np.ndarray, " ra
 
     Raises:
         NotRecorded: the beams of this LiDAR are not known.
+        BadInput: they do not fit into 64 bits.
     """
-    times: np.ndarray = time_ns + mount.trigger_offset_ns + beam_table(known_device(mount))[1]
+    offsets = beam_table(known_device(mount))[1]
+    begin = int(time_ns) + mount.trigger_offset_ns
+    if min(time_ns, begin) < -(2**63) or max(time_ns, begin + int(offsets.max())) >= 2**63:
+        raise BadInput(f"a turn at {time_ns} ns does not fit into 64 bits", field="time_ns")
+    times: np.ndarray = begin + offsets
     return times
 
 

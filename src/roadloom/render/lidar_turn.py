@@ -48,7 +48,7 @@ class Turn:
         self.angle, self.cell = np.empty(len(times)), np.empty((len(times), 3), np.int64)
         self.face, self.met = np.empty(len(times), np.int8), np.full(len(times), -1, np.int16)
         self.label, self.fate = np.empty(len(times), np.uint8), np.empty(len(times), np.uint8)
-        self.bodies = [] if movers is None else _bodies(movers)
+        self.bodies = [] if movers is None else _bodies(movers, times)
 
     def aim(self, part: slice) -> None:
         """Rays as they are fired, carried into the grid's frame."""
@@ -123,17 +123,29 @@ class _Room:
         )  # fmt: skip
 
 
-def _bodies(movers: Movers) -> list[_Body]:
+def _bodies(movers: Movers, times: np.ndarray) -> list[_Body]:
     """The movers that own a cell."""
     found = []
     for number in np.flatnonzero(movers.reach_m > 0):
         pose, path = movers.grid_from_box[number], movers.path[number]
-        middle = (path.translation.min(axis=0) + path.translation.max(axis=0)) / 2
-        swing = np.sqrt(((path.translation - middle) ** 2).sum(axis=-1)).max()
+        places = _places(movers.knots_ns, path.translation, times)
+        middle = (places.min(axis=0) + places.max(axis=0)) / 2
+        swing = np.sqrt(((places - middle) ** 2).sum(axis=-1)).max()
         ball = np.append(middle, movers.reach_m[number] + swing + SLACK_M)
         now = np.append(pose.rotation.ravel(), pose.translation)
         found.append(_Body(int(number), now, packed_path(path), ball))
     return found
+
+
+def _places(knots: np.ndarray, places: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Corners of a path that is continued, at both ends, as far as the turn reaches."""
+    found = [places]
+    if len(knots) > 1 and len(times):
+        for end, after, time in ((0, 1, times.min()), (-1, -2, times.max())):
+            share = (time - knots[end]) / (knots[after] - knots[end])
+            if share < 0:
+                found.append((places[end] + share * (places[after] - places[end]))[None])
+    return np.concatenate(found)
 
 
 def meet_on(device: str, turn: Turn) -> None:

@@ -27,7 +27,7 @@ from roadloom.scene.reader import check_scene_name
 from roadloom.scene.readers.json_fields import Fields, short
 from roadloom.scene.store_format import SUFFIX, remedy
 from roadloom.scene.store_read import Index, index_of, read_label
-from roadloom.scene.store_write import SceneWriter
+from roadloom.scene.store_write import SceneWriter, folder_lock, in_use
 
 SCHEMA = 2
 MANIFEST = "labels.json"
@@ -60,7 +60,8 @@ class LabelFolder:
     def open_or_create(folder: str | Path, facts: dict[str, Any]) -> "LabelFolder":
         """Start a folder, or go on with one that was begun with the very same facts.
 
-        A folder that holds no label yet may be begun anew with others.
+        A folder that holds no label yet, and to which none is being written, may be begun anew
+        with others.
 
         Raises:
             BadInput: it was begun with other facts, naming the first that differs; by another
@@ -69,15 +70,18 @@ class LabelFolder:
         path = Path(folder)
         if not exists(path / MANIFEST):
             check_free(path, MANIFEST, "roadloom label")
-            return _begun(path, facts)
-        labels = LabelFolder.open(path)
-        try:
-            labels.check_facts(facts)
-        except BadInput:
-            if any(file.stat().st_size for file in path.glob(f"*{SUFFIX}")):
-                raise
-            return _begun(path, facts)
-        return labels
+            _make_folder(path)
+        with folder_lock(path):
+            if not exists(path / MANIFEST):
+                return _begun(path, facts)
+            labels = LabelFolder.open(path)
+            try:
+                labels.check_facts(facts)
+            except BadInput:
+                if any(in_use(file) for file in path.glob(f"*{SUFFIX}")):
+                    raise
+                return _begun(path, facts)
+            return labels
 
     @staticmethod
     def open(folder: str | Path) -> "LabelFolder":
@@ -292,6 +296,16 @@ class LabelFolder:
                     "finished",
                     file=path, field=field, remedy=remedy(path),
                 )  # fmt: skip
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"cannot be written: {error.strerror}", file=path,
+            remedy="name a place that can be written and has room",
+        ) from error  # fmt: skip
 
 
 def _begun(path: Path, facts: dict[str, Any]) -> LabelFolder:

@@ -9,7 +9,8 @@ write at the end of the file, so that a killed writer leaves whole records and a
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from zlib import crc32
@@ -19,11 +20,13 @@ from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.store_codec import MOST_CELLS, pack
 from roadloom.scene.store_format import MOST_OFFSET, Header, Record, remedy
-from roadloom.scene.store_read import Index, Place, index_of_open
+from roadloom.scene.store_read import Index, Place, index_of_open, opened
 
 PATIENCE_S = 120.0
 """For another process that writes the scene; one that was orphaned ends after its frame."""
-_POLL_S = 0.05
+_POLL_S = 0.02
+_LOCK = ".labels.lock"
+_ROOM = "name a folder that can be written and has room"
 
 
 class SceneWriter:
@@ -39,7 +42,7 @@ class SceneWriter:
             RoadloomError: another process keeps writing it.
             BadInput: what it holds is damaged, or it cannot be written.
         """
-        self._file = _locked(self.path)
+        self._file = _locked_scene(self.path)
         try:
             index = index_of_open(self._file, self.path, self.scene_id, fresh=True)
             check_payloads(self._file, index, self.path)
@@ -157,36 +160,87 @@ def _payload(file: int, place: Place) -> bytes:
     return os.pread(file, size, place.end - size)
 
 
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """One process at a time begins with a folder, or with one of its scenes.
+
+    So a folder is never bound to other facts between a scene's beginning and its first label. The
+    file that is locked goes when it is released.
+
+    Raises:
+        RoadloomError: another process holds it for too long.
+        BadInput: the folder cannot be written.
+    """
+    path = folder / _LOCK
+    file = _locked(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(file)
+
+
 def _locked(path: Path) -> int:
     """The open file at ``path``, once its lock is ours."""
-    import fcntl
+    until = time.monotonic() + PATIENCE_S
+    while (file := _try_lock(path)) is None:
+        _wait(path, until)
+    return file
 
+
+def _locked_scene(path: Path) -> int:
+    """The same of a scene's file; while it is waited for the folder stays free."""
     until = time.monotonic() + PATIENCE_S
     while True:
+        with folder_lock(path.parent):
+            file = _try_lock(path)
+        if file is not None:
+            return file
+        _wait(path, until)
+
+
+def _wait(path: Path, until: float) -> None:
+    if time.monotonic() > until:
+        raise RoadloomError(
+            "another process is writing this scene", file=path,
+            remedy="wait for it, or end it; then run the same command again",
+        )  # fmt: skip
+    time.sleep(_POLL_S)
+
+
+def _try_lock(path: Path) -> int | None:
+    """The open file at ``path`` with its lock; None while another has it."""
+    import fcntl
+
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", file=path, remedy=_ROOM) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(file, path):
+            return file
+    except BlockingIOError:
+        pass
+    except BaseException:
+        os.close(file)
+        raise
+    os.close(file)  # held by another, or removed by its last owner
+    return None
+
+
+def in_use(path: Path) -> bool:
+    """Whether a scene's file holds anything, or some process is about to write it."""
+    import fcntl
+
+    with opened(path) as file:
+        if os.fstat(file).st_size:
+            return True
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise BadInput(
-                f"cannot be written: {error.strerror}", file=path,
-                remedy="name a folder that can be written and has room",
-            ) from error  # fmt: skip
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(file, path):
-                return file
-            os.close(file)  # its last owner removed it as it was empty
-            continue
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(file)
-        except BaseException:
-            os.close(file)
-            raise
-        if time.monotonic() > until:
-            raise RoadloomError(
-                "another process is writing this scene", file=path,
-                remedy="wait for it, or end it; then run the same command again",
-            )  # fmt: skip
-        time.sleep(_POLL_S)
+            return True
+    return False
 
 
 def _is_at(file: int, path: Path) -> bool:

@@ -111,13 +111,21 @@ def test_damage_is_named(name: str, tmp_path: Path) -> None:
     assert caught.value.file == str(path)
 
 
-@pytest.mark.parametrize("value", [np.eye(4) * 2, np.full((4, 4), np.nan), np.diag([1, 1, -1, 1])])
+_FAR = np.eye(4)
+_FAR[0, 3] = 1e200
+_TURNED = np.eye(4)
+_TURNED[3, 0] = 5.0  # the translation of a matrix whose columns were taken for rows
+
+
+@pytest.mark.parametrize(
+    "value", [np.eye(4) * 2, np.full((4, 4), np.nan), np.diag([1, 1, -1, 1]), _FAR, _TURNED]
+)
 def test_a_pose_that_is_none_is_named(value: np.ndarray, tmp_path: Path) -> None:
     path = write_waymo(tmp_path, WAYMO_SCENES[:1], frames=1) / "training/007/001_04.npz"
     np.savez(path, **(waymo_arrays(1) | {"ego2global": np.asarray(value, np.float64)}))
     with pytest.raises(BadInput) as caught:
         _ = opened(tmp_path)[0].ego
-    assert caught.value.file == str(path)
+    assert caught.value.file == str(path) and caught.value.field == "ego2global"
 
 
 def test_a_pose_that_one_frame_lacks_is_named(tmp_path: Path) -> None:

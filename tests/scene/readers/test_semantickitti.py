@@ -153,6 +153,18 @@ def _first(name: str, value: float, kind: str) -> Callable[[Path], object]:
     return change
 
 
+def _gone(name: str) -> Callable[[Path], object]:
+    return lambda f: (f / name).unlink()
+
+
+def _folder(name: str) -> Callable[[Path], object]:
+    def change(folder: Path) -> None:
+        (folder / name).unlink()
+        (folder / name).mkdir()
+
+    return change
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "times too few": (_lines("times.txt", 4), "line 6: has 4 lines, but there is a scan 5"),
     "poses too few": (_lines("poses.txt", 3), "line 6: has 3 lines, but there is a scan 5"),
@@ -166,6 +178,11 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a point's class": (_first("labels/000001.label", 2, "<u4"), "semantickitti has no class 2"),
     "reflectance": (_first("velodyne/000001.bin", 7, "<f4"), "intensity: reflectance"),
     "a cut scan": (_cut("velodyne/000001.bin"), "cut off"),
+    "numbers in Tr": (_text("calib.txt", "Tr: 1e200" + " 0" * 11), "beyond all bounds"),
+    "no classes of voxels": (_gone("voxels/000005.label"), "000005.label: no such file"),
+    "no mask": (_gone("voxels/000000.invalid"), "000000.invalid: no such file"),
+    "no classes of points": (_gone("labels/000001.label"), "000001.label: no such file"),
+    "a folder of classes": (_folder("voxels/000005.label"), "000005.label: cannot be read"),
     "a name": (lambda f: (f / "velodyne/first.bin").touch(), "six digits"),
 }
 

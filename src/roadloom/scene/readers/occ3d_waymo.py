@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64
 
 from roadloom.errors import BadInput, MissingInput, UnknownClass
 from roadloom.geometry.interpolate import PoseTrack
@@ -125,7 +125,7 @@ class Occ3dWaymoClip(ClipReader):
         read = show_progress(files, desc=f"poses of {self.meta.scene_id}", unit="file")
         stored = [_read(path).get("ego2global") for path in read]
         found = [
-            matrices(matrix[None, :3].reshape(1, 12), path)[0]
+            _pose(matrix, path)
             for path, matrix in zip(files, stored, strict=True)
             if matrix is not None
         ]
@@ -169,6 +169,15 @@ class Occ3dWaymoClip(ClipReader):
         """``infov``: cells inside the view of the cameras, hidden or not; None where not stored."""
         mask = _read(self.file(key)).get("infov")
         return None if mask is None else mask.astype(bool)
+
+
+def _pose(matrix: Float64[np.ndarray, "4 4"], path: Path) -> Pose:
+    try:
+        if (matrix[3] != (0.0, 0.0, 0.0, 1.0)).any():
+            raise BadInput(f"its last row is {matrix[3].tolist()}, not 0 0 0 1")
+        return matrices(matrix[None, :3].reshape(1, 12), path)[0]
+    except BadInput as error:
+        raise BadInput(error.message, file=path, field="ego2global", remedy=RESTORE) from error
 
 
 def _numbers(folder: Path) -> tuple[int, ...]:

@@ -65,8 +65,11 @@ def matrices(rows: Float[np.ndarray, "row 12"], path: Path) -> Pose:
     """Rows of 3 x 4 matrices as poses.
 
     Raises:
-        BadInput: a left part that is no rotation; names the line.
+        BadInput: a left part that is no rotation, or numbers beyond all bounds; names the line.
     """
+    beyond = np.flatnonzero(~(np.abs(rows) < LARGEST).all(axis=-1))  # NaN too
+    if len(beyond):
+        raise _bad(path, int(beyond[0]) + 1, "holds a number beyond all bounds")
     whole = rows.reshape(-1, 3, 4)
     rotation = whole[..., :3]
     away = np.abs(rotation @ np.swapaxes(rotation, -1, -2) - np.eye(3)).max(axis=(-1, -2))

@@ -17,9 +17,11 @@ Decisions:
 - Voxels lie on the grid ``SEMANTICKITTI`` in the LiDAR's frame; its floor at -2.2 m was measured,
   see there. The same cells answer to two grids: ``occupancy_grids`` names them in the ego frame
   (``EGO_GRID``), ``SEMANTICKITTI`` gives them in the frame "lidar".
-- Where ``.label`` is there it gives the classes, 0 being free; else ``.bin`` gives what the one
-  scan hits, as "other.occupied". ``mask_lidar`` is false in ``.invalid`` cells, whose labels stay
-  as stored. ``hits``, ``occluded`` and ``instances`` give what has no place in our types.
+- Where the sequence has ``.label`` it gives the classes, 0 being free; else ``.bin`` gives what the
+  one scan hits, as "other.occupied". ``mask_lidar`` is false in ``.invalid`` cells, whose labels
+  stay as stored. A sequence has a kind of file for all key frames or for none: what only some
+  lack is missing, as are labels that only some scans lack. ``hits``, ``occluded`` and
+  ``instances`` give what has no place in our types.
 - With voxels, key frames are the scans that have some; without, every scan is one.
 - ``poses.txt`` holds poses of camera 0; ``Tr`` of ``calib.txt`` carries them to the LiDAR. The
   world is the LiDAR's frame of scan 0. Without the two, only a lone scan has a pose.
@@ -39,7 +41,7 @@ from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.interpolate import PoseTrack
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import SEMANTICKITTI, VoxelGrid
-from roadloom.io.read import RESTORE, exists, is_dir, is_file, read_array, read_text
+from roadloom.io.read import RESTORE, exists, is_dir, read_array, read_text
 from roadloom.scene.classes import FREE, class_id
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.reader import ClipMeta, ClipReader, Records, SourceReader
@@ -103,6 +105,9 @@ class SemanticKittiClip(ClipReader):
         voxels = {
             n for suffix in VOXEL_SUFFIXES for n in numbers_of_files(folder / "voxels", suffix)
         }
+        self._classed = bool(numbers_of_files(folder / "voxels", ".label"))
+        self._masked = bool(numbers_of_files(folder / "voxels", ".invalid"))
+        self._labelled = bool(numbers_of_files(folder / "labels", ".label"))
         self.keys = tuple(sorted(voxels)) or self.scans
         if not self.keys:
             raise MissingInput("holds neither scans nor voxels", file=folder, remedy=RESTORE)
@@ -185,7 +190,7 @@ class SemanticKittiClip(ClipReader):
         labels = self._file("labels", number, ".label")
         return make_scan(
             self._file("velodyne", number, ".bin"),
-            self._classes(labels) if is_file(labels) else None,
+            self._classes(labels) if self._labelled else None,
             True,
             name=LIDAR,
             time_ns=int(records.time_ns[index]),
@@ -216,7 +221,7 @@ class SemanticKittiClip(ClipReader):
         frame = check_grid(grid, EGO_GRID, SEMANTICKITTI, solid=solid)
         number = self.keys[key]
         path = self._file("voxels", number, ".label")
-        if is_file(path):
+        if self._classed:
             stored = read_cells(path, "<u2", grid.shape)
             labels = np.where(
                 stored == 0, np.uint8(FREE), classes_of(path, "semantickitti", stored)
@@ -224,9 +229,7 @@ class SemanticKittiClip(ClipReader):
         else:
             hit = self._bits(number, ".bin")
             labels = np.where(hit, np.uint8(class_id("other.occupied")), np.uint8(FREE))
-        seen = None
-        if is_file(self._file("voxels", number, ".invalid")):
-            seen = ~self._bits(number, ".invalid")
+        seen = ~self._bits(number, ".invalid") if self._masked else None
         return Occupancy(grid=grid, labels=labels, mask_lidar=seen, frame=frame)
 
     def hits(self, key: int) -> Bool[np.ndarray, "x y z"]:
