@@ -26,6 +26,7 @@ from roadloom.export.scenes import Export, ExportJob, Summary, export_scenes
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import OCC3D
 from roadloom.io.atomic import write_json
+from roadloom.io.progress import show_progress
 from roadloom.io.read import is_file, read_json
 from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.heights import raised_by_cells
@@ -90,7 +91,8 @@ def write_scene(options: Occ3dOptions, clip: Clip, folder: Path) -> int:
     infos: dict[str, Any] = {}
     sizes: dict[str, int] = {}
     tokens = tokens_of(clip)
-    for frame, token in zip(clip, tokens, strict=True):
+    for key in show_progress(range(len(clip)), desc=clip.scene_id, unit="frame"):
+        frame, token = clip[key], tokens[key]
         name = f"{GTS}/{clip.scene_id}/{token}/{LABELS_FILE}"
         if not is_file(folder / name):
             try:

@@ -29,6 +29,7 @@ from roadloom.geometry.voxel_grid import grid_named
 from roadloom.io.atomic import write_json
 from roadloom.io.ply import write_ply
 from roadloom.io.ply_mesh import write_mesh
+from roadloom.io.progress import show_progress
 from roadloom.io.read import is_file, read_json
 from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.clip import Clip, Frame
@@ -105,7 +106,9 @@ def write_scene(clip: Clip, folder: str | Path, options: PlyOptions) -> int:
     placing = Placing.of(clip, world=options.frame == "world")
     wanted = [k for k in ("sweeps", "occupancy", "boxes") if getattr(options, k)]
     rows, sizes = [], {}
-    for frame in clip if wanted else ():
+    frames = list(range(len(clip))) if wanted else []
+    for key in show_progress(frames, desc=clip.scene_id, unit="frame"):
+        frame = clip[key]
         files = {}
         for kind in wanted:
             name = f"{kind}/{frame.time_ns}.ply"

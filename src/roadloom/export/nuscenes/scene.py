@@ -8,7 +8,7 @@ before it was cut off stay; all others are made again.
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from roadloom.export.nuscenes.outbox import WORK, Outbox
 from roadloom.export.nuscenes.radar import empty_file
 from roadloom.export.nuscenes.tokens import token
 from roadloom.io.atomic import write_bytes
+from roadloom.io.progress import show_progress
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.clip import Clip
 from roadloom.scene.sweep import Sweep
@@ -107,8 +108,7 @@ class _Writer:
             ],
             "sensor": [], "calibrated_sensor": [], "ego_pose": [], "sample_data": [],
         }  # fmt: skip
-        for channel in self.channels:
-            files = [self._file(channel, i) for i in range(len(channel.times_us))]
+        for channel, files in self._files():
             tables["sensor"].append(records.sensor_row(channel))
             tables["calibrated_sensor"].append(records.calibration_row(self.token, channel))
             tables["ego_pose"] += records.pose_rows(self.token, channel, self.tile.shift)
@@ -134,6 +134,17 @@ class _Writer:
             "attributes_left_out": dict(sorted(self.annotations.attributes_left_out.items())),
             "tables": tables,
         }
+
+    def _files(self) -> Iterator[tuple[Channel, list[str]]]:
+        """Write the files of every channel; their names. Images that are drawn take minutes."""
+        total = sum(len(channel.times_us) for channel in self.channels)
+        with show_progress(total=total, desc=self.slot.name, unit="file") as bar:
+            for channel in self.channels:
+                files = []
+                for i in range(len(channel.times_us)):
+                    files.append(self._file(channel, i))
+                    bar.update()
+                yield channel, files
 
     def _file(self, channel: Channel, i: int) -> str:
         """Write the file of one record; its name relative to the root."""
