@@ -236,3 +236,28 @@ def test_killed_runs_go_on_to_the_same_bytes(many: str, tmp_path: Path) -> None:
     outcome = kill_and_resume(command, tmp_path, kills=3, seed=5, warm=False)
     assert outcome.kills == 3 and outcome.differing == []
     assert (outcome.of_group, outcome.of_parent) == (2, 1)
+
+
+def test_the_program_leaves_any_vehicle_out(
+    many: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What lies in the box is no surface: all but nothing is left of a vehicle as large as all."""
+    words = ["label", f"{many}:a", "--grid", "carla_sc", "--window", "frame", "--out"]
+    found = {}
+    for name, box in (("car", "-1.5 -1.1 0 4 1.1 2.2"), ("all", "-500 -500 -500 500 500 500")):
+        with pytest.raises(SystemExit) as caught:
+            main([*words, str(tmp_path / name), "--ego-box", *box.split()])
+        assert caught.value.code == 0
+        labels = LabelFolder.open(tmp_path / name)
+        time, *_ = labels.times_ns("a")
+        found[name] = labels.occupancy("a", time, labels.grids("a")[0]).occupied.sum()
+        assert labels.facts["recipe"]["ego_box"]["upper_m"] == [float(n) for n in box.split()[3:]]
+    assert found["car"] > 0 and found["all"] == 0
+    with pytest.raises(SystemExit) as caught:
+        main([*words, str(tmp_path / "car")])
+    assert caught.value.code == 0  # the default is that of the first
+    capsys.readouterr()
+    for box, said in (("0 0 0 1 1 1", "--ego-box"), ("0 0 0 1 -1 1", "no side of a box")):
+        with pytest.raises(SystemExit) as caught:
+            main([*words, str(tmp_path / "car"), "--ego-box", *box.split()])
+        assert caught.value.code == 2 and said in capsys.readouterr().err

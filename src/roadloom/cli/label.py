@@ -38,12 +38,15 @@ class Label(OverSource):
     partial: bool = False
     """Label a cut-down recording with the sweeps that are there; key frames that have none in
     their window are left out."""
+    ego_box: tuple[float, float, float, float, float, float] = (-1.5, -1.1, 0.0, 4.0, 1.1, 2.2)
+    """Your vehicle, whose own points are left out: its rear, right, floor, front, left, top [m] in
+    the ego frame (x forward, y left, z up from the ground under the rear axle)."""
     min_hits: int = 1
     """Points that make a cell occupied; more removes noise, and thin things."""
 
     def run(self) -> int:
         from roadloom.geometry.voxel_grid import grid_named
-        from roadloom.label.recipe import Recipe, window_of
+        from roadloom.label.recipe import EgoBox, Recipe, window_of
         from roadloom.label.run import label_source
 
         recipe = Recipe(
@@ -53,6 +56,7 @@ class Label(OverSource):
             target=self.target,
             boxes=self.boxes,
             masks=self.masks,
+            ego_box=EgoBox(lower_m=self.ego_box[:3], upper_m=self.ego_box[3:]),
             min_hits=self.min_hits,
             future_offsets=self.future,
         )

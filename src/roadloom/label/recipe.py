@@ -71,6 +71,15 @@ class EgoBox:
     lower_m: tuple[float, float, float] = (-1.5, -1.1, 0.0)
     upper_m: tuple[float, float, float] = (4.0, 1.1, 2.2)
 
+    def __post_init__(self) -> None:
+        for lower, upper in zip(self.lower_m, self.upper_m, strict=True):
+            if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
+                raise BadInput(
+                    f"{lower:g} to {upper:g} m is no side of a box", field="ego_box",
+                    remedy="give rear, right, floor, then front, left, top, such as "
+                    "-1.5 -1.1 0 4 1.1 2.2",
+                )  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
