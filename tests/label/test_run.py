@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import shutil
 import sys
 from pathlib import Path
 
@@ -261,3 +262,28 @@ def test_the_program_leaves_any_vehicle_out(
         with pytest.raises(SystemExit) as caught:
             main([*words, str(tmp_path / "car"), "--ego-box", *box.split()])
         assert caught.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_the_program_says_that_it_knows_no_class(
+    many: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A drive of points alone: no boxes, no map, no labels of points."""
+    folder = tmp_path / "bare"
+    shutil.copytree(Path(many.removeprefix("folder:")) / "a", folder)
+    facts = json.loads((folder / "clip.json").read_text())
+    (folder / "clip.json").write_text(json.dumps({k: v for k, v in facts.items() if k != "map"}))
+    keys = [line.split(",") for line in (folder / "keys.csv").read_text().splitlines()]
+    boxes = keys[0].index("boxes")
+    rows = (",".join(line[:boxes] + line[boxes + 1 :]) for line in keys)
+    (folder / "keys.csv").write_text("".join(f"{row}\n" for row in rows))
+    for file in (folder / "lidars/TOP").iterdir():
+        arrays = dict(np.load(file))
+        np.savez(file, **{k: v for k, v in arrays.items() if k not in ("label", "class_hash")})
+    said = {}
+    for name, source in (("bare", f"folder:{folder}"), ("rich", f"{many}:a")):
+        words = ["--grid", "carla_sc", "--window", "frame", "--no-boxes", "--no-masks"]
+        with pytest.raises(SystemExit) as caught:
+            main(["label", source, "--out", str(tmp_path / f"of_{name}"), *words])
+        assert caught.value.code == 0
+        said[name] = capsys.readouterr().out
+    assert "no class is known here" in said["bare"] and "no class" not in said["rich"]

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from roadloom.cli.many import OverSource, tell_items
@@ -70,6 +71,11 @@ class Label(OverSource):
                 "no key frame could be labelled: no drive is so long as --future asks, or no sweep "
                 "is there", field=str(self.out), remedy="take smaller offsets or a longer window",
             )  # fmt: skip
+        if done.scenes and self.target == "semantic" and not _knows_classes(self.out):
+            sys.stdout.write(
+                "no class is known here: every occupied cell of the first label is "
+                "other.occupied, for there are no boxes, point labels or map to tell more\n"
+            )
         if self.frame == "ego":
             command = ["roadloom", "view", self.source, "--labels", str(self.out), "--out", "view"]
             sys.stdout.write(f"look at them: {shlex.join(command)}\n")
@@ -78,3 +84,16 @@ class Label(OverSource):
                 "read them: roadloom.scene.labels.LabelFolder (pages show the ego frame only)\n"
             )
         return 0
+
+
+def _knows_classes(folder: Path) -> bool:
+    """Whether the first label of a folder holds a class that says what a thing is."""
+    from roadloom.scene.classes import class_id
+    from roadloom.scene.labels import LabelFolder
+
+    labels = LabelFolder.open(folder)
+    scene = next(scene for scene in labels.scenes if labels.keys(scene))
+    time_ns, offset = labels.keys(scene)[0]
+    first = labels.occupancy(scene, time_ns, labels.grids(scene)[0], offset)
+    found = first.labels[first.occupied]
+    return not found.size or bool((found != class_id("other.occupied")).any())
