@@ -1,5 +1,6 @@
 """Meshes as PLY: read back equal, and damage is named."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,14 @@ def test_read_back_equal(tmp_path: Path, points: int) -> None:
     assert found.comments == wrote.comments
     write_mesh(tmp_path / "b.ply", found)
     assert (tmp_path / "a.ply").read_bytes() == (tmp_path / "b.ply").read_bytes()
+
+
+def test_a_comment_may_say_what_ends_a_header(tmp_path: Path) -> None:
+    wrote = replace(mesh(), comments=("end_header", "element face 7", ""))
+    write_mesh(tmp_path / "a.ply", wrote)
+    found = read_mesh(tmp_path / "a.ply")
+    assert found.comments == wrote.comments
+    np.testing.assert_array_equal(found.faces, wrote.faces)
 
 
 def test_corners_that_are_not_there_are_refused() -> None:

@@ -158,7 +158,10 @@ def test_a_frames_cameras_look_from_where_the_vehicle_was(tmp_path: Path) -> Non
 
 
 def test_options_are_checked() -> None:
-    for bad in ({"size": (0, 5)}, {"size": (5, 20_000)}, {"view": "none"}, {"near_m": 300.0}):
+    for bad in (
+        {"size": (0, 5)}, {"size": (5, 20_000)}, {"view": "none"}, {"near_m": 300.0},
+        {"far_m": np.inf}, {"spread": np.nan}, {"spread": 0.0}, {"opacity": np.nan},
+    ):  # fmt: skip
         with pytest.raises(BadInput):
             CameraOptions(**bad)
 

@@ -20,7 +20,7 @@ _VERTEX = np.dtype(
 )
 _FACE = np.dtype([("count", "u1"), ("corners", "<i4", 3)])
 _EDGE = np.dtype([("ends", "<i4", 2)])
-_FIRST, _LAST = b"ply\n", b"end_header\n"
+_FIRST, _LAST = b"ply\n", b"\nend_header\n"  # a comment may end in the same words
 _REMEDY = "write it again with roadloom"
 
 

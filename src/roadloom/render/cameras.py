@@ -17,7 +17,7 @@ from jaxtyping import Float32, UInt8
 from roadloom.errors import BadInput
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
-from roadloom.render.gaussians import SPREAD, Gaussians, gaussians_of
+from roadloom.render.gaussians import SPREAD, Gaussians, check_look, gaussians_of
 from roadloom.render.project import FAR_M, NEAR_M, project_gaussians
 from roadloom.render.splat import splat_classes
 from roadloom.scene.class_views import view
@@ -74,11 +74,12 @@ class CameraOptions:
             )  # fmt: skip
         if self.view is not None:
             view(self.view)
-        if not 0 < self.near_m < self.far_m:
+        if not 0 < self.near_m < self.far_m < float("inf"):
             raise BadInput(
                 f"{self.near_m} to {self.far_m} m is no range", field="near_m",
                 remedy="give 0 < near_m < far_m",
             )  # fmt: skip
+        check_look(self.spread, self.opacity)
 
 
 DEFAULT = CameraOptions()

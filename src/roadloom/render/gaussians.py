@@ -49,10 +49,7 @@ def gaussians_of(
     Raises:
         BadInput: the spread is not positive, or the opacity is not in (0, 1].
     """
-    if not 0 < spread < float("inf"):
-        raise BadInput(f"is {spread}", field="spread", remedy="give a positive share of a cell")
-    if not 0 < opacity <= 1:
-        raise BadInput(f"is {opacity}", field="opacity", remedy="give more than 0, at most 1")
+    check_look(spread, opacity)
     centers, classes = occupancy.points()
     covariance = np.diag((spread * np.array(occupancy.grid.cell_m)) ** 2)
     return Gaussians(
@@ -61,3 +58,15 @@ def gaussians_of(
         opacities=np.full(len(centers), float(opacity)),
         classes=classes,
     )
+
+
+def check_look(spread: float, opacity: float) -> None:
+    """Refuse what ``gaussians_of`` refuses, before any work.
+
+    Raises:
+        BadInput: the spread is not positive, or the opacity is not in (0, 1].
+    """
+    if not 0 < spread < float("inf"):
+        raise BadInput(f"is {spread}", field="spread", remedy="give a positive share of a cell")
+    if not 0 < opacity <= 1:
+        raise BadInput(f"is {opacity}", field="opacity", remedy="give more than 0, at most 1")
