@@ -44,6 +44,8 @@ class Label(OverSource):
     the ego frame (x forward, y left, z up from the ground under the rear axle)."""
     min_hits: int = 1
     """Points that make a cell occupied; more removes noise, and thin things."""
+    carve_ground: bool = False
+    """Let rays that end on the ground make free the ground cells that they graze before."""
 
     def run(self) -> int:
         from roadloom.geometry.voxel_grid import grid_named
@@ -59,6 +61,7 @@ class Label(OverSource):
             masks=self.masks,
             ego_box=EgoBox(lower_m=self.ego_box[:3], upper_m=self.ego_box[3:]),
             min_hits=self.min_hits,
+            carve_ground=self.carve_ground,
             future_offsets=self.future,
         )
         done = label_source(
