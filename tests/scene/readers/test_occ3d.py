@@ -155,6 +155,8 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no focal length": (
         lambda f: _camera(f)["intrinsic"][0].__setitem__(0, 0), "focal lengths must be positive",
     ),
+    "pixels askew": (lambda f: _camera(f)["intrinsic"][0].__setitem__(1, 5), "0, cx"),
+    "a matrix by columns": (lambda f: _camera(f)["intrinsic"][2].__setitem__(0, 816), "0, cx"),
     "a path that climbs": (lambda f: _camera(f).update(img_path="../a/b.jpg"), "leads out"),
     "a camera far away": (
         lambda f: _camera(f)["extrinsic"].update(translation=[1e8, 0, 0]), "no vehicle is 100 m",

@@ -171,6 +171,8 @@ def _camera(table: Fields) -> Occ3dCamera:
     matrix = table.numbers("intrinsic", 3, 3)
     if min(matrix[0, 0], matrix[1, 1]) <= 0:
         raise table.bad("intrinsic", "focal lengths must be positive")
+    if matrix[0, 1] or matrix[1, 0] or matrix[2].tolist() != [0, 0, 1]:
+        raise table.bad("intrinsic", "must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]")
     ego_from_camera = _pose(table.inner("extrinsic"))
     if np.abs(ego_from_camera.translation).max() > LARGEST_MOUNT_M:
         raise table.bad("extrinsic", f"no vehicle is {LARGEST_MOUNT_M:g} m long")
