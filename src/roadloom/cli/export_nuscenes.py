@@ -109,6 +109,13 @@ def _told(done: "Summary", root: Path, version: str) -> str:
     if done.left_out:
         told = ", ".join(f"{count} {name}" for name, count in done.left_out.items())
         lines.append(f"left out, as nuScenes annotates no such boxes: {told}")
+    if trimmed := counts.get("key_frames_left_out"):
+        lines.append(
+            f"{trimmed} key frames left out: fewer sweeps before them than --lead-sweeps asks for, "
+            "none of their own, or more a second than --key-hz"
+        )
+    if bare := counts.get("key_frames_without_boxes"):
+        lines.append(f"{bare} key frames have no boxes: the source has none there")
     if absent := counts.get("absent_files"):
         lines.append(f"{absent} files that the recording lacks are absent here too")
     lines.append(f"look at it: roadloom view nuscenes:{root}@{version}:{done.names[0]}")

@@ -34,6 +34,7 @@ from roadloom.io.read import is_file, read_json
 from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.jobs import chosen_grid
+from roadloom.scene.reader import HOW_TO_LABEL
 from roadloom.viewer.names import short_source
 
 SCENE_FILE = "scene.json"
@@ -95,6 +96,10 @@ def _into(options: PlyOptions, clip: Clip, folder: Path) -> int:
     return write_scene(clip, folder / clip.scene_id, options)
 
 
+_WITHOUT = {"occupancy": f"leave --occupancy out; or {HOW_TO_LABEL}"}
+"""What to do where a clip never has it, other than to leave it out."""
+
+
 def write_scene(clip: Clip, folder: str | Path, options: PlyOptions) -> int:
     """Write one clip; return the number of its key frames.
 
@@ -123,7 +128,7 @@ def write_scene(clip: Clip, folder: str | Path, options: PlyOptions) -> int:
         if not any(kind in row["files"] for row in rows):
             raise NotRecorded(
                 "no key frame of this scene has it", file=clip.meta.source,
-                field=f"{clip.scene_id}: {kind}", remedy=f"leave --{kind} out",
+                field=f"{clip.scene_id}: {kind}", remedy=_WITHOUT.get(kind, f"leave --{kind} out"),
             )  # fmt: skip
     merged = _merged(clip, folder, options.voxel_m) if options.merge else None
     if merged is not None:

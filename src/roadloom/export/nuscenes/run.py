@@ -118,7 +118,9 @@ def _write(
     seen_through = None if rig is None else rig_from_yaml(rig)
     clip = open_source(source, labels=labels, rig=seen_through).clip(scene)
     check = partial(_check_claim, root, held, options)
-    return write_scene(trimmed_for(clip, options), held.slot(scene), options, root, check)
+    trimmed = trimmed_for(clip, options)
+    counts = write_scene(trimmed, held.slot(scene), options, root, check)
+    return counts | {"key_frames_left_out": len(clip) - len(trimmed)}
 
 
 def _check_claim(root: Path, held: Claim, options: NuScenesOptions) -> None:
