@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
@@ -337,8 +338,8 @@ def test_two_never_write_one_scene(folder: LabelFolder, monkeypatch: pytest.Monk
 def test_writers_wait_for_each_other(folder: LabelFolder) -> None:
     """Many at once, each adding what is not there: nothing lost, nothing doubled."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(4) as pool:
-        pool.map(add_some, [(folder, seed) for seed in range(8)], chunksize=1)
+    with ProcessPoolExecutor(4, mp_context=context) as pool:  # fails where a Pool would hang
+        list(pool.map(add_some, [(folder, seed) for seed in range(8)]))
     assert folder.times_ns("a") == tuple(range(40)) and list(folder.problems()) == []
     for n in range(40):
         assert folder.occupancy("a", n, GRID).same_as(some_label(n))
