@@ -279,7 +279,10 @@ def test_no_record_is_written_into_a_folder_that_another_request_took(tmp_path: 
     request, other = (Request(source=MADE, layouts=("carla_sc",), hz=hz) for hz in (1, 2))
     FOLDER.claim(tmp_path, manifest_of(request, "Apache-2.0", ("0", "1")))
     FOLDER.claim(tmp_path, manifest_of(other, "Apache-2.0", ("0", "1")))
-    with pytest.raises(BadInput, match="another request took the folder"):
+    with (
+        pytest.raises(BadInput, match="another run with other flags took the folder"),
+        FOLDER.writing(tmp_path, manifest_of(request, "Apache-2.0", ("0", "1"))),
+    ):
         write_clip(request, "0", tmp_path)
     assert not FOLDER.has_whole(tmp_path)
 

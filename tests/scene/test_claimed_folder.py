@@ -1,11 +1,14 @@
 """A folder of results keeps to what it was begun with."""
 
 import json
+import time
 from pathlib import Path
+from threading import Barrier, Thread, get_ident
 
 import pytest
 
 from roadloom.errors import BadInput
+from roadloom.scene import claimed_folder
 from roadloom.scene.claimed_folder import ClaimedFolder, flag_of
 
 FOLDER = ClaimedFolder(
@@ -65,9 +68,55 @@ def test_without_anything_whole_a_folder_is_free_again(tmp_path: Path) -> None:
     FOLDER.claim(tmp_path, manifest(hz=2))
     assert json.loads((tmp_path / "made.json").read_text()) == manifest(hz=2)
     assert names(tmp_path) == ["kept", "kept/mine.txt", "made.json", "scenes", "scenes/.a.json"]
-    FOLDER.check(tmp_path, manifest(hz=2))
-    with pytest.raises(BadInput, match="meanwhile"):
-        FOLDER.check(tmp_path, manifest(hz=1))
+    with FOLDER.writing(tmp_path, manifest(hz=2)):
+        pass
+    with (
+        pytest.raises(BadInput, match="meanwhile"),
+        FOLDER.writing(tmp_path, manifest(hz=1)),
+    ):
+        pass
+
+
+def test_a_folder_into_which_somebody_writes_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claimed_folder, "_PATIENCE_S", 0.05)
+    FOLDER.claim(tmp_path, manifest(hz=1))
+    with FOLDER.writing(tmp_path, manifest(hz=1)), FOLDER.writing(tmp_path, manifest(hz=1)):
+        FOLDER.claim(tmp_path, manifest(hz=1))
+        with pytest.raises(BadInput, match="--hz: the folder was begun with 1, now 2"):
+            FOLDER.claim(tmp_path, manifest(hz=2))
+        assert json.loads((tmp_path / "made.json").read_text()) == manifest(hz=1)
+    assert names(tmp_path) == ["made.json"]
+    FOLDER.claim(tmp_path, manifest(hz=2))
+    assert json.loads((tmp_path / "made.json").read_text()) == manifest(hz=2)
+
+
+def test_of_runs_that_begin_at_once_only_one_kind_writes(tmp_path: Path) -> None:
+    """Whoever gets to write finds the folder its own until the end, however many claim it."""
+    begin, wrote = Barrier(6), []
+
+    def run(hz: int) -> None:
+        begin.wait()
+        try:
+            FOLDER.claim(tmp_path / "out", manifest(hz=hz))
+            with FOLDER.writing(tmp_path / "out", manifest(hz=hz)):
+                there = json.loads((tmp_path / "out/made.json").read_text())["flags"]["hz"]
+                (tmp_path / "out/scenes").mkdir(exist_ok=True)
+                (tmp_path / f"out/scenes/{get_ident()}.json").write_text(str(hz))
+                time.sleep(0.02)
+                wrote.append((hz, there))
+        except BadInput as error:
+            assert "meanwhile" in str(error) or "was begun with" in str(error)
+
+    threads = [Thread(target=run, args=(n % 3,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrote and {hz for hz, _ in wrote} == {there for _, there in wrote}
+    assert len({hz for hz, _ in wrote}) == 1
+    assert {f.read_text() for f in (tmp_path / "out/scenes").iterdir()} == {str(wrote[0][0])}
 
 
 def test_other_things_are_left_alone(tmp_path: Path) -> None:

@@ -193,8 +193,40 @@ def test_problems_compare_a_finished_scene(labels: LabelFolder, change: dict, wo
 
 
 def test_labels_come_in_through_open(labels: LabelFolder) -> None:
+    labels.add("0", 0, LABEL)
     source = roadloom.open("town-v1:val:0", labels=str(labels.folder))
     assert source.labels == labels and source[0].labels == labels
+
+
+def test_labels_of_other_scenes_are_refused(labels: LabelFolder) -> None:
+    with pytest.raises(NotRecorded, match="no label of scene 0; of scenes there are rich-1") as e:
+        roadloom.open("town-v1:val:0", labels=str(labels.folder))
+    assert (e.value.file, e.value.field) == (str(labels.folder), "labels")
+    assert "'here'" in (e.value.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("maker", "fits"),
+    [
+        ("nuscenes:/data", False),
+        ("town-v1:train", True),  # such as data that was moved
+        ("folder:/copy", True),
+        ("my network", True),
+        ("my: network", True),
+        (None, True),
+    ],
+)
+def test_labels_of_another_kind_of_source_are_refused(
+    tmp_path: Path, maker: str | None, fits: bool
+) -> None:
+    made = LabelFolder.create(tmp_path / "labels", {"source": maker})
+    made.add("0", 0, LABEL)
+    if fits:
+        assert roadloom.open("town-v1:val:0", labels=str(made.folder)).labels == made
+        return
+    with pytest.raises(BadInput, match="not of a source of the kind town-v1") as caught:
+        roadloom.open("town-v1:val:0", labels=str(made.folder))
+    assert caught.value.field == "source" and caught.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -103,5 +103,5 @@ def export_scenes(
 
 
 def _write(export: Export, job: ExportJob, folder: Path, scene: str) -> int:
-    export.folder.check(folder, job.manifest(export.kind))
-    return export.write(job.open().clip(scene), folder)
+    with export.folder.writing(folder, job.manifest(export.kind)):
+        return export.write(job.open().clip(scene), folder)

@@ -168,17 +168,33 @@ def trimmed(
         keys = keys[records.key >= 0]
         keys = keys[records.key[keys] >= lead]
     if not len(keys):
-        raise BadInput(
-            f"no key frame of {clip.scene_id} has {lead} sweeps before it"
-            if lead and len(clip) else f"{clip.scene_id} has no key frame with a sweep",
-            file=clip.meta.source, field="--lead-sweeps",
-            remedy="ask for fewer sweeps before the first key frame, or for 0",
-        )  # fmt: skip
+        raise _none_left(clip, lead, 0 if records is None else int((records.key < 0).sum()))
     keys = _thinned(clip.times_ns, keys, key_hz)
     if records is not None:
         begin = int(records.time_ns[records.key[keys[0]] - lead])
     reader = TrimmedReader(clip.reader, keys, begin, images=images, between=between)
     return Clip(reader, clip.labels)
+
+
+def _none_left(clip: Clip, lead: int, bare: int) -> BadInput:
+    """What is said where no key frame is left, ``bare`` of them being without a sweep."""
+    short = f"no key frame of {clip.scene_id} has {lead} sweeps before it"
+    if not len(clip) or bare == len(clip):
+        return BadInput(
+            f"{clip.scene_id} has no key frame with a sweep", file=clip.meta.source, field="lidar",
+            remedy="restore the recording's files: an export follows the main LiDAR",
+        )  # fmt: skip
+    if bare:
+        return BadInput(
+            f"{short}: {bare} of its {len(clip)} have no sweep of their own",
+            file=clip.meta.source, field="--lead-sweeps",
+            remedy="restore the recording's absent files, or take what is there: --lead-sweeps 0 "
+            "--partial",
+        )  # fmt: skip
+    return BadInput(
+        short, file=clip.meta.source, field="--lead-sweeps",
+        remedy="ask for fewer sweeps before the first key frame, or for 0",
+    )  # fmt: skip
 
 
 def _thinned(times: np.ndarray, keys: np.ndarray, key_hz: int | None) -> np.ndarray:

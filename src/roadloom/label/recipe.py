@@ -109,7 +109,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.min_hits < 1:
-            raise BadInput("a cell needs at least one point", field="min_hits")
+            raise BadInput(
+                "a cell needs at least one point", field="min_hits", remedy="give 1 or more"
+            )
         if not (math.isfinite(self.box_margin_m) and self.box_margin_m >= 0):
             raise BadInput("must be 0 or more", field="box_margin_m")
         rising = tuple(sorted(set(self.future_offsets)))

@@ -33,7 +33,10 @@ def records_within(clip: Clip, key: int, window: Window) -> list[tuple[str, int]
             remedy=f"{clip.scene_id} has {len(clip)}, counted from 0",
         )  # fmt: skip
     if not clip.rig.lidar_names:
-        raise NotRecorded("this recording has no LiDAR to label with", field="lidar")
+        raise NotRecorded(
+            f"{clip.scene_id} has no LiDAR to label with", field="lidar",
+            remedy="labels are made of LiDAR sweeps: name a recording that has them",
+        )  # fmt: skip
     return [
         (name, record)
         for name, stream in clip.sweeps.items()

@@ -119,20 +119,6 @@ def _asked(request: Request) -> dict[str, Any]:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(request).items()}
 
 
-def check_claim(folder: Path, request: Request) -> None:
-    """Before a record is written: no other request has taken the folder meanwhile.
-
-    Raises:
-        BadInput: one has.
-    """
-    found = read_json(folder / MANIFEST)
-    if not isinstance(found, dict) or found.get("request") != _asked(request):
-        raise BadInput(
-            "another request took the folder meanwhile", file=folder / MANIFEST, field="request",
-            remedy="name another folder; one folder serves one request",
-        )  # fmt: skip
-
-
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The checked manifest of a prepared folder.
 

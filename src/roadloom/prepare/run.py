@@ -45,9 +45,10 @@ def prepare(
     first = source[0]
     for name in request.cameras:
         first.rig.camera(name)
-    FOLDER.claim(folder, manifest_of(request, first.licence, tuple(source.scenes)))
+    manifest = manifest_of(request, first.licence, tuple(source.scenes))
+    FOLDER.claim(folder, manifest)
     todo = [scene for scene in mine if not is_whole(folder, scene, request)]
-    task, what = partial(_write, request, folder), f"preparing {request.source}"
+    task, what = partial(_write, request, manifest, folder), f"preparing {request.source}"
     frames = sum(each_shown(task, todo, workers, what=what, unit="clip"))
     return Summary(len(todo), len(mine) - len(todo), frames)
 
@@ -67,5 +68,6 @@ def is_whole(folder: Path, scene: str, request: Request) -> bool:
         return False  # it is made anew
 
 
-def _write(request: Request, folder: Path, scene: str) -> int:
-    return write_clip(request, scene, folder)
+def _write(request: Request, manifest: dict[str, Any], folder: Path, scene: str) -> int:
+    with FOLDER.writing(folder, manifest):
+        return write_clip(request, scene, folder)

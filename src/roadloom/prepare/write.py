@@ -22,11 +22,11 @@ from roadloom.geometry.voxel_grid import GRIDS
 from roadloom.io.atomic import write_json
 from roadloom.io.image import encode_image
 from roadloom.prepare.archive import ArchiveWriter, write_archive
-from roadloom.prepare.request import SCENES, Request, check_claim
+from roadloom.prepare.request import SCENES, Request
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.folder_arrays import sweep_arrays
-from roadloom.scene.registry import open_reader, open_source
+from roadloom.scene.registry import is_made, open_source
 from roadloom.sensors.rig import Rig
 from roadloom.sensors.rig_yaml import rig_to_yaml
 
@@ -41,11 +41,6 @@ def shard_path(folder: Path, kind: str, scene: str) -> Path:
 
 def record_path(folder: Path, scene: str) -> Path:
     return folder / SCENES / f"{scene}.json"
-
-
-def is_made(source: str) -> bool:
-    """Whether a source is drawn when asked, at any time and through any rig."""
-    return hasattr(open_reader(source)[1], "with_rig")
 
 
 def frame_times(clip: Clip, hz: int | None, *, made: bool) -> Int64[np.ndarray, " frame"]:
@@ -81,7 +76,7 @@ def write_clip(request: Request, scene: str, folder: Path) -> int:
 
     Raises:
         NotRecorded: no frame of the scene holds something that is asked for.
-        BadInput: the source is damaged, or another request took the folder.
+        BadInput: the source is damaged.
     """
     made = is_made(request.source)
     clip = open_source(request.source).clip(scene)
@@ -118,7 +113,6 @@ def write_clip(request: Request, scene: str, folder: Path) -> int:
         "frames": len(times),
         "files": {kind: _file_facts(shard_path(folder, kind, scene)) for kind in files},
     }
-    check_claim(folder, request)
     write_json(record_path(folder, scene), record)
     return len(times)
 

@@ -4,6 +4,7 @@ A file that is there is whole, as it was renamed into place, and is kept.
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from roadloom.io.workers import each_shown
 from roadloom.scene.clip import Clip
@@ -14,9 +15,18 @@ BLOCK = 8
 """Moments that a worker takes at a time."""
 Block = tuple[str, tuple[int, ...]]
 """A scene, and moments of it."""
-WriteBlock = Callable[[Block], tuple[int, int]]
-"""Writes what is absent of a block; returns how many moments lacked something, and all.
-Picklable."""
+
+
+class Done(NamedTuple):
+    """How many moments of a block lacked something, were whole, and have nothing to look with."""
+
+    written: int
+    kept: int
+    bare: int
+
+
+WriteBlock = Callable[[Block], Done]
+"""Writes what is absent of a block. Picklable."""
 
 
 def render_blocks(
@@ -45,8 +55,12 @@ def render_blocks(
         for first in range(0, len(whole), BLOCK)
     ]
     total, what = sum(len(block) for _, block in blocks), f"rendering {source.name}"
-    done = each_shown(
-        write, blocks, workers, what=what, unit=unit, total=total, size=lambda answer: answer[1]
-    )
-    written = sum(count for count, _ in done)
-    return ItemSummary(written, total - written, len(scenes))
+    done = each_shown(write, blocks, workers, what=what, unit=unit, total=total, size=_moments)
+    written = kept = bare = 0
+    for block in done:
+        written, kept, bare = written + block.written, kept + block.kept, bare + block.bare
+    return ItemSummary(written, kept, len(scenes), bare)
+
+
+def _moments(done: Done) -> int:
+    return sum(done)

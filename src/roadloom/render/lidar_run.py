@@ -19,7 +19,7 @@ from roadloom.geometry.pose import Pose
 from roadloom.io.npz import Field, read_npz, write_npz
 from roadloom.io.ply import PointCloud, write_ply
 from roadloom.io.read import is_file
-from roadloom.render.blocks import Block, render_blocks
+from roadloom.render.blocks import Block, Done, render_blocks
 from roadloom.render.lidar import CastSweep
 from roadloom.render.lidar_frame import mount_of, render_sweep
 from roadloom.scene.claimed_folder import ClaimedFolder
@@ -157,10 +157,13 @@ def _matrix(pose: Pose) -> Float[np.ndarray, "4 4"]:
     return whole
 
 
-def _write_block(job: LidarJob, folder: Path, block: Block) -> tuple[int, int]:
-    """Sweeps that were rendered, and all of the block."""
+def _write_block(job: LidarJob, folder: Path, block: Block) -> Done:
+    with FOLDER.writing(folder, job.manifest):
+        return _write_sweeps(job, folder, block)
+
+
+def _write_sweeps(job: LidarJob, folder: Path, block: Block) -> Done:
     scene, times = block
-    FOLDER.check(folder, job.manifest)
     clip = clip_of(job, scene)
     mount = mount_of(clip, job.lidar)
     grid, written = chosen_grid(clip, job.grid), 0
@@ -174,7 +177,7 @@ def _write_block(job: LidarJob, folder: Path, block: Block) -> tuple[int, int]:
         else:
             _write_cloud(path, found, clip)
         written += 1
-    return written, len(times)
+    return Done(written, len(times) - written, 0)
 
 
 def _write_cloud(path: Path, found: CastSweep, clip: Clip) -> None:

@@ -10,15 +10,16 @@ Files are renamed into place, so one that is there is whole, and is kept.
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
 
+from roadloom.errors import NotRecorded
 from roadloom.io.image import write_image
 from roadloom.io.npz import Field, read_npz, write_npz
 from roadloom.io.read import is_file
-from roadloom.render.blocks import Block, render_blocks
+from roadloom.render.blocks import Block, Done, render_blocks
 from roadloom.render.cameras import CameraMaps, CameraOptions, render_cameras, render_frame
 from roadloom.scene.claimed_folder import ClaimedFolder
 from roadloom.scene.class_views import IGNORE
@@ -89,7 +90,7 @@ def render_source(
 
     Raises:
         BadInput: the folder holds something else, or data is damaged.
-        NotRecorded: a scene has no occupancy on this grid.
+        NotRecorded: a scene has no occupancy on this grid, or the vehicle no cameras.
         MissingInput: there is no such camera.
         RoadloomError: a worker was killed.
     """
@@ -98,6 +99,12 @@ def render_source(
     rig = job.open_rig() or source[0].rig
     for name in job.options.cameras:
         rig.camera(name)
+    if not rig.cameras:
+        raise NotRecorded(
+            f"{job.rig or source[0].scene_id} has no cameras", field="--rig",
+            remedy="look through the cameras of another vehicle: a YAML of it, see "
+            "docs/rig_format.md",
+        )  # fmt: skip
     FOLDER.claim(folder, job.manifest)
     write = partial(_write_block, job, folder)
     return render_blocks(write, source, scenes, _keys, workers=workers, unit="frame")
@@ -143,22 +150,25 @@ def picture(maps: CameraMaps, view: str | None = None) -> UInt8[np.ndarray, "hei
     return np.concatenate([classes, np.repeat(grey[..., None], 3, axis=-1)], axis=1)
 
 
-def _write_block(job: CameraJob, folder: Path, block: Block) -> tuple[int, int]:
-    """Key frames that were rendered, and all of the block."""
+def _write_block(job: CameraJob, folder: Path, block: Block) -> Done:
     scene, keys = block
-    FOLDER.check(folder, job.manifest)
     clip, rig = clip_of(job, scene), job.open_rig()
-    written = sum(_write_frame(job, rig, clip[key], folder / scene) for key in keys)
-    return written, len(keys)
+    with FOLDER.writing(folder, job.manifest):
+        done = [_write_frame(job, rig, clip[key], folder / scene) for key in keys]
+    return Done(done.count("written"), done.count("kept"), done.count("bare"))
 
 
-def _write_frame(job: CameraJob, rig: Rig | None, frame: Frame, folder: Path) -> bool:
-    """Write what is absent; whether anything was."""
+def _write_frame(
+    job: CameraJob, rig: Rig | None, frame: Frame, folder: Path
+) -> Literal["written", "kept", "bare"]:
+    """Write what is absent; whether anything was, or no camera looks at this moment."""
     there = frame.images if rig is None else rig.camera_names
     names = [name for name in job.options.cameras or there if name in there]
     ends = (".npz", ".png") if job.pictures else (".npz",)
+    if not names:
+        return "bare"
     if all(is_file(folder / n / f"{frame.time_ns}{end}") for n in names for end in ends):
-        return False
+        return "kept"
     grid = chosen_grid(frame.clip, job.grid)
     if rig is None:
         found = render_frame(frame, grid, job.options)
@@ -169,4 +179,4 @@ def _write_frame(job: CameraJob, rig: Rig | None, frame: Frame, folder: Path) ->
         if job.pictures:
             write_image(path.with_suffix(".png"), picture(maps, job.options.view))
         write_maps(path, maps, half=job.half)
-    return True
+    return "written"

@@ -4,16 +4,20 @@
 
 The manifest is written first and never changed while anything whole lies beside it: a run that was
 cut off goes on only with the flags that it was begun with, and two runs never mix their results.
+Who writes results shares a lock with others that do; a folder changes hands only to one that is
+alone with it.
 """
 
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 from roadloom.errors import BadInput
 from roadloom.io.atomic import write_json
+from roadloom.io.file_lock import locked, try_lock, unlock, wait
 from roadloom.io.read import exists, is_dir, is_file, read_json
 from roadloom.scene.readers.json_fields import short
 
@@ -22,6 +26,9 @@ _GROUPS = ("flags", "options", "recipe", "request")
 _FACTS = ("class_hash", "grids", "kind", "licence", "scenes", "version")
 """Fields outside of them that are not; a schema's name begins with ``roadloom``."""
 _SPOKEN = {"source": "SOURCE", "future_offsets": "--future", "channels": "--channel"}
+_PATIENCE_S, _LONG_S = 2.0, 60.0
+"""For others that write into a folder that is to be claimed; for those that claim it."""
+_CLAIMING = "beginning with this folder"
 SAME = "use the same flags and version, or a new folder"
 
 
@@ -43,15 +50,32 @@ class ClaimedFolder:
     def claim(self, folder: Path, manifest: dict[str, Any]) -> None:
         """Make a folder one of this manifest, or find that it is.
 
-        A folder in which nothing is whole is free for another manifest: what began it could not
-        be met, or was interrupted at its first scene. What that left behind is removed.
+        A folder in which nothing is whole, and into which nobody is writing, is free for another
+        manifest: what began it could not be met, or was interrupted at its first scene. What that
+        left behind is removed.
 
         Raises:
             BadInput: it was begun with other flags, or holds other things, or is no folder.
         """
-        path = folder / self.manifest
+        path, until = folder / self.manifest, time.monotonic() + _PATIENCE_S
         if not exists(path):
             check_free(folder, self.manifest, self.command)
+            make_folder(folder)
+        while not exists(path) or read_json(path) != manifest:
+            if (alone := try_lock(self._lock(folder))) is not None:
+                try:
+                    self._take(folder, manifest)
+                finally:
+                    unlock(alone, self._lock(folder))
+                return
+            if exists(path) and time.monotonic() > until:
+                check_same(read_json(path), manifest, path)
+            wait(path, until + _LONG_S, _CLAIMING)
+
+    def _take(self, folder: Path, manifest: dict[str, Any]) -> None:
+        """Write the manifest where that is allowed; nobody else reads or writes meanwhile."""
+        path = folder / self.manifest
+        if not exists(path):
             write_json(path, manifest)
             return
         found = read_json(path)
@@ -63,18 +87,24 @@ class ClaimedFolder:
             return
         check_same(found, manifest, path)
 
-    def check(self, folder: Path, manifest: dict[str, Any]) -> None:
-        """Before something becomes whole: no other run has taken the folder meanwhile.
+    @contextmanager
+    def writing(self, folder: Path, manifest: dict[str, Any]) -> Iterator[None]:
+        """While results are written: the folder is this manifest's, and stays so to the end.
 
         Raises:
-            BadInput: one has.
+            BadInput: another run has taken it since it was claimed.
         """
         path = folder / self.manifest
-        if read_json(path) != manifest:
-            raise BadInput(
-                "another run with other flags took the folder meanwhile", file=path,
-                remedy="name another folder; one folder serves one command",
-            )  # fmt: skip
+        with locked(self._lock(folder), patience_s=_LONG_S, what=_CLAIMING, shared=True):
+            if read_json(path) != manifest:
+                raise BadInput(
+                    "another run with other flags took the folder meanwhile", file=path,
+                    remedy="name another folder; one folder serves one command",
+                )  # fmt: skip
+            yield
+
+    def _lock(self, folder: Path) -> Path:
+        return folder / f".{self.manifest}.lock"
 
     def has_whole(self, folder: Path) -> bool:
         """Whether anything in a folder is whole."""
@@ -93,6 +123,21 @@ class ClaimedFolder:
                 for inner in [path for path in folder.glob(str(above)) if is_dir(path)]:
                     with suppress(OSError):  # something else is in it
                         inner.rmdir()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder where there is none.
+
+    Raises:
+        BadInput: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"cannot be written: {error.strerror}", file=path,
+            remedy="name a place that can be written and has room",
+        ) from error  # fmt: skip
 
 
 def check_free(folder: Path, manifest: str, command: str) -> None:

@@ -9,13 +9,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from roadloom import __version__
-from roadloom.errors import BadInput
 from roadloom.geometry.voxel_grid import OCC3D, VoxelGrid, grid_named
 from roadloom.io.workers import check_workers, part_of
 from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.clip import Clip
 from roadloom.scene.registry import open_source
-from roadloom.scene.source import Source, SourceName
+from roadloom.scene.source import Source, SourceName, no_scenes
 
 
 class SceneSummary(NamedTuple):
@@ -35,6 +34,8 @@ class ItemSummary(NamedTuple):
     kept: int
     """Whole already."""
     scenes: int
+    bare: int = 0
+    """Moments that no camera has an image of, so that there is nothing to make."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,5 +105,5 @@ def opened(
     part_of((), shard)
     found = open_it()
     if not len(found):
-        raise BadInput("the source has no scenes", file=source, field="SOURCE")
+        raise no_scenes(source)
     return found, part_of(found.scenes, shard)

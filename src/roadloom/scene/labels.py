@@ -20,7 +20,7 @@ from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.atomic import check_new_folder, write_json
 from roadloom.io.read import exists, is_dir, is_file, read_json
-from roadloom.scene.claimed_folder import check_free, check_same
+from roadloom.scene.claimed_folder import check_free, check_same, make_folder
 from roadloom.scene.classes import CLASS_HASH, check_class_hash
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.reader import check_scene_name
@@ -70,7 +70,7 @@ class LabelFolder:
         path = Path(folder)
         if not exists(path / MANIFEST):
             check_free(path, MANIFEST, "roadloom label")
-            _make_folder(path)
+            make_folder(path)
         with folder_lock(path):
             if not exists(path / MANIFEST):
                 return _begun(path, facts)
@@ -296,16 +296,6 @@ class LabelFolder:
                     "finished",
                     file=path, field=field, remedy=remedy(path),
                 )  # fmt: skip
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(
-            f"cannot be written: {error.strerror}", file=path,
-            remedy="name a place that can be written and has room",
-        ) from error  # fmt: skip
 
 
 def _begun(path: Path, facts: dict[str, Any]) -> LabelFolder:

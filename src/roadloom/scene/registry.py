@@ -49,6 +49,11 @@ def open_reader(source: str, rig: "Rig | None" = None) -> "tuple[SourceName, Sou
     return name, reader.with_rig(name.place, rig)
 
 
+def is_made(source: str) -> bool:
+    """Whether a source is drawn when asked, at any time and through any rig."""
+    return hasattr(open_reader(source)[1], "with_rig")
+
+
 def open_source(source: str, labels: str | None = None, rig: "Rig | None" = None) -> "Source":
     """Open ``KIND:PLACE[:SCENE]``; see ``roadloom.open``."""
     from roadloom.scene.labels import LabelFolder

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from roadloom.errors import BadInput, MissingInput
+from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.scene.clip import Clip
-from roadloom.scene.labels import LabelFolder
+from roadloom.scene.labels import MANIFEST, LabelFolder
 from roadloom.scene.reader import SourceReader
+from roadloom.scene.readers.json_fields import short
+from roadloom.scene.registry import KINDS
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Source(Sequence):  # bare, so that a checker of types at run time opens no
         known = reader.scenes
         check_scene(name, known)
         self.scenes = known if name.scene is None else (name.scene,)
+        if labels is not None:
+            check_labels(labels, name.kind, self.scenes)
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -86,6 +90,46 @@ def check_scene(name: SourceName, known: Sequence[str]) -> None:
             f"no scene {name.scene!r}; {summary(known)}", file=name.place, field="SCENE",
             remedy=f"`roadloom info {name.kind}:{name.place}` lists the scenes",
         )  # fmt: skip
+
+
+def check_labels(labels: LabelFolder, kind: str, scenes: Sequence[str]) -> None:
+    """Refuse labels that are not of a source.
+
+    Args:
+        labels: to attach.
+        kind: of the source, such as ``nuscenes``.
+        scenes: of which one at least must have a label; none at all is no matter of labels.
+
+    Raises:
+        BadInput: they were made of another kind of source. A ``folder`` may hold a copy of any
+            kind, and a maker's own words for its source say nothing.
+        NotRecorded: no scene has a label.
+    """
+    maker = labels.facts.get("source")
+    theirs = str(maker).partition(":")[0]
+    if theirs != kind and {theirs, kind} <= KINDS.keys() - {"folder"}:
+        raise BadInput(
+            f"these are labels of {short(maker)}, not of a source of the kind {kind}",
+            file=labels.folder / MANIFEST, field="source",
+            remedy="attach them to the source that they were made of",
+        )  # fmt: skip
+    if scenes and not any(labels.keys(scene) for scene in scenes):
+        asked = f"scene {scenes[0]}" if len(scenes) == 1 else f"any of {len(scenes)} scenes"
+        raise NotRecorded(
+            f"holds no label of {asked}; of scenes {summary(labels.scenes)}",
+            file=labels.folder, field="labels",
+            remedy=f"name a scene that has labels, or the folder of others: these are of "
+            f"{short(maker)}",
+        )  # fmt: skip
+
+
+def no_scenes(source: str) -> MissingInput:
+    """What is said of a source that holds nothing."""
+    return MissingInput(
+        "the source has no scenes", file=source, field="SOURCE",
+        remedy="name the folder that the data set was unpacked into; docs/add_a_dataset.md and the "
+        "README say what each kind of source looks for",
+    )  # fmt: skip
 
 
 def summary(names: Sequence[str], most: int = 6) -> str:

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from zlib import crc32
 
-from roadloom.errors import BadInput, RoadloomError
+from roadloom.errors import BadInput
+from roadloom.io.file_lock import locked, try_lock, wait
 from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.store_codec import MOST_CELLS, pack
@@ -24,9 +25,8 @@ from roadloom.scene.store_read import Index, Place, index_of_open, opened
 
 PATIENCE_S = 120.0
 """For another process that writes the scene; one that was orphaned ends after its frame."""
-_POLL_S = 0.02
 _LOCK = ".labels.lock"
-_ROOM = "name a folder that can be written and has room"
+_WRITING = "writing this scene"
 
 
 class SceneWriter:
@@ -171,62 +171,19 @@ def folder_lock(folder: Path) -> Iterator[None]:
         RoadloomError: another process holds it for too long.
         BadInput: the folder cannot be written.
     """
-    path = folder / _LOCK
-    file = _locked(path)
-    try:
+    with locked(folder / _LOCK, patience_s=PATIENCE_S, what=_WRITING):
         yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(file)
-
-
-def _locked(path: Path) -> int:
-    """The open file at ``path``, once its lock is ours."""
-    until = time.monotonic() + PATIENCE_S
-    while (file := _try_lock(path)) is None:
-        _wait(path, until)
-    return file
 
 
 def _locked_scene(path: Path) -> int:
-    """The same of a scene's file; while it is waited for the folder stays free."""
+    """The open file of a scene, once its lock is ours; meanwhile the folder stays free."""
     until = time.monotonic() + PATIENCE_S
     while True:
         with folder_lock(path.parent):
-            file = _try_lock(path)
+            file = try_lock(path)
         if file is not None:
             return file
-        _wait(path, until)
-
-
-def _wait(path: Path, until: float) -> None:
-    if time.monotonic() > until:
-        raise RoadloomError(
-            "another process is writing this scene", file=path,
-            remedy="wait for it, or end it; then run the same command again",
-        )  # fmt: skip
-    time.sleep(_POLL_S)
-
-
-def _try_lock(path: Path) -> int | None:
-    """The open file at ``path`` with its lock; None while another has it."""
-    import fcntl
-
-    try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise BadInput(f"cannot be written: {error.strerror}", file=path, remedy=_ROOM) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_at(file, path):
-            return file
-    except BlockingIOError:
-        pass
-    except BaseException:
-        os.close(file)
-        raise
-    os.close(file)  # held by another, or removed by its last owner
-    return None
+        wait(path, until, _WRITING)
 
 
 def in_use(path: Path) -> bool:
@@ -241,10 +198,3 @@ def in_use(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
-
-
-def _is_at(file: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file), path.stat())
-    except FileNotFoundError:
-        return False

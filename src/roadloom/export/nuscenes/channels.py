@@ -18,7 +18,7 @@ from roadloom.export.nuscenes.tokens import whole_us
 from roadloom.geometry.pose import Pose
 from roadloom.scene.clip import Clip
 from roadloom.scene.readers.nuscenes_scene import MAIN_LIDAR
-from roadloom.sensors.rig import MountedCamera
+from roadloom.sensors.rig import MountedCamera, Rig
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +74,13 @@ def channels_of(clip: Clip, options: NuScenesOptions) -> list[Channel]:
             )  # fmt: skip
         by_name[channel.name] = channel.sensor
     return found
+
+
+def camera_channels(rig: Rig, options: NuScenesOptions) -> tuple[str, ...]:
+    """The channels that the cameras of a rig become; none where no images are written."""
+    names = dict(options.channels)
+    cameras = rig.camera_names if options.images else ()
+    return tuple(names.get(name, legal(name)) for name in cameras)
 
 
 def legal(name: str) -> str:

@@ -2,6 +2,7 @@
 
     ROOT/.roadloom/manifest.json   city, version, and for every export its source, options, scenes
     ROOT/.roadloom/lock            held while the manifest or the tables are written
+    ROOT/.roadloom/writers.lock    shared while scenes are written: their export keeps its place
 
 An export is claimed before anything is written, so that all machines that work on it agree on
 names and places. Another source is appended; the same source with other options is refused.
@@ -9,7 +10,7 @@ names and places. Another source is appended; the same source with other options
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -24,7 +25,9 @@ from roadloom.export.nuscenes.official import scene_names
 from roadloom.export.nuscenes.options import SPLITS, NuScenesOptions
 from roadloom.export.nuscenes.outbox import WORK
 from roadloom.export.nuscenes.scene import Slot, fragment_path
+from roadloom.io import file_lock
 from roadloom.io.atomic import write_json
+from roadloom.io.file_lock import try_lock, unlock
 from roadloom.io.read import exists, is_file, read_json
 from roadloom.scene.claimed_folder import check_free, check_same, flag_of
 from roadloom.scene.classes import CLASS_HASH
@@ -132,6 +135,33 @@ def claim(
         return claim_of(export)
 
 
+@contextmanager
+def writing(root: Path, source: str, options: NuScenesOptions) -> Iterator[None]:
+    """While a scene is written: the export has its place in the root, and keeps it to the end.
+
+    Raises:
+        BadInput: another export has taken it since it was claimed.
+    """
+    with ExitStack() as held:
+        with locked(root):
+            exports: list[dict[str, Any]] = read_manifest(root)["exports"]
+            wanted = (source, options.as_json())
+            if not any((export["source"], export["options"]) == wanted for export in exports):
+                raise BadInput(
+                    "another export took the place of this one meanwhile", file=root,
+                    field="--out", remedy="name another folder, or run one export at a time",
+                )  # fmt: skip
+            held.enter_context(
+                file_lock.locked(_writers(root), patience_s=10, what="claiming it", shared=True)
+            )
+        yield
+
+
+def _writers(root: Path) -> Path:
+    """Shared by all that write scenes."""
+    return root / WORK / "writers.lock"
+
+
 def claim_of(export: dict[str, Any]) -> Claim:
     return Claim(
         source=export["source"], first=export["first"], scenes=tuple(export["scenes"]),
@@ -172,9 +202,17 @@ def split_of(source: str, options: NuScenesOptions) -> str:
 
 
 def _can_begin_again(root: Path, export: dict[str, Any], exports: list[dict[str, Any]]) -> bool:
-    """Whether an export is the last one and has no whole scene: it failed at its first."""
+    """Whether an export is the last one and has no whole scene: it failed at its first.
+
+    Nobody must be writing one either; who begins with it waits for the root's lock.
+    """
     begun = any(is_file(fragment_path(root, name)) for name in export["names"])
-    return export is exports[-1] and not begun
+    if begun or export is not exports[-1]:
+        return False
+    alone = try_lock(_writers(root))
+    if alone is not None:
+        unlock(alone, _writers(root))
+    return alone is not None
 
 
 def remove_files(root: Path, export: dict[str, Any]) -> None:

@@ -10,10 +10,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from roadloom.errors import BadInput
-from roadloom.export.nuscenes.manifest import Claim, claim, read_manifest
+from roadloom.export.nuscenes.channels import camera_channels
+from roadloom.export.nuscenes.manifest import Claim, claim, writing
 from roadloom.export.nuscenes.merge import merge_root, read_fragment
 from roadloom.export.nuscenes.options import NuScenesOptions
 from roadloom.export.nuscenes.outbox import tidy
@@ -42,6 +41,8 @@ class Summary:
     """Boxes of the written scenes whose class nuScenes does not annotate, by class."""
     names: tuple[str, ...] = field(default=())
     """Of all scenes of this part."""
+    cameras: tuple[str, ...] = field(default=())
+    """Channels that the cameras of the first scene became."""
 
 
 def trimmed_for(clip: Clip, options: NuScenesOptions) -> Clip:
@@ -83,7 +84,8 @@ def export_nuscenes(
     labels = None if labels is None else str(labels)
     open_it = partial(open_source, source, labels=labels, rig=rig)
     opened_source, mine = opened(source, open_it, workers=workers, shard=shard)
-    scenes, licence = tuple(opened_source.scenes), opened_source[0].licence
+    first = opened_source[0]
+    scenes, licence = tuple(opened_source.scenes), first.licence
     held = claim(root, source, scenes, options, licence=licence, labels=labels, rig=yaml)
     todo = [scene for scene in mine if not is_file(_fragment(root, held, scene))]
     task = partial(_write, source, labels, yaml, root, options, held)
@@ -99,6 +101,7 @@ def export_nuscenes(
         written=len(todo), kept=len(mine) - len(todo), counts=dict(counts),
         left_out=dict(sorted(left_out.items())),
         names=tuple(held.slot(scene).name for scene in mine),
+        cameras=camera_channels(first.rig, options),
     )  # fmt: skip
 
 
@@ -117,18 +120,7 @@ def _write(
 ) -> dict[str, int]:
     seen_through = None if rig is None else rig_from_yaml(rig)
     clip = open_source(source, labels=labels, rig=seen_through).clip(scene)
-    check = partial(_check_claim, root, held, options)
     trimmed = trimmed_for(clip, options)
-    counts = write_scene(trimmed, held.slot(scene), options, root, check)
+    with writing(root, held.source, options):
+        counts = write_scene(trimmed, held.slot(scene), options, root)
     return counts | {"key_frames_left_out": len(clip) - len(trimmed)}
-
-
-def _check_claim(root: Path, held: Claim, options: NuScenesOptions) -> None:
-    """Before a scene counts as whole: no other export has taken its place meanwhile."""
-    exports: list[dict[str, Any]] = read_manifest(root)["exports"]
-    wanted = (held.source, options.as_json())
-    if not any((export["source"], export["options"]) == wanted for export in exports):
-        raise BadInput(
-            "another export took the place of this one meanwhile", file=root, field="--out",
-            remedy="name another folder, or run one export at a time",
-        )  # fmt: skip

@@ -8,7 +8,7 @@ before it was cut off stay; all others are made again.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,11 +65,8 @@ def write_scene(
     slot: Slot,
     options: NuScenesOptions,
     root: Path,
-    check: Callable[[], None] = lambda: None,
 ) -> dict[str, int]:
     """Write a trimmed clip as one scene; what was written, counted.
-
-    ``check`` is called before the scene counts as whole, and may refuse.
 
     Raises:
         BadInput: the clip does not fit into nuScenes, or its files are damaged.
@@ -78,7 +75,6 @@ def write_scene(
     with Outbox(root, slot.name) as box:
         writer = _Writer(clip, slot, options, box)
         fragment = writer.write()
-        check()
         write_bytes(fragment_path(root, slot.name), json.dumps(fragment, allow_nan=False).encode())
     return dict(fragment["counts"])
 
