@@ -76,7 +76,7 @@ def test_flags_do_not_grow_unseen() -> None:
         },
         "label": OVER_SOURCE | {
             "grid", "frame", "window", "target", "boxes", "masks", "future", "min_hits",
-            "partial", "ego_box",
+            "partial", "ego_box", "carve_ground",
         },
         "export ply": OVER_DRIVES | {
             "sweeps", "occupancy", "boxes", "merge", "frame", "voxel_m",

@@ -211,11 +211,11 @@ def test_the_program_exports_and_says_how_to_look(toy, tmp_path, capsys):
     assert "1 scenes, 4 key frames, 0 images, 45 sweeps, 14 boxes written" in told.out
     assert "4 object.bollard" in told.out
     assert f"roadloom view nuscenes:{root}@v1.0-trainval:scene-0003" in told.out
-    assert "1 key frames left out: fewer sweeps before them" in told.out
+    assert "1 key frame left out: fewer sweeps before them" in told.out
     with pytest.raises(SystemExit):
         main(["export", "nuscenes", f"{toy}:1", "--out", f"{root}0", *flags, "--lead-sweeps", "0"])
     whole = capsys.readouterr().out
-    assert "1 scenes, 5 key frames" in whole and "key frames left out" not in whole
+    assert "1 scene, 5 key frames" in whole and "left out: fewer" not in whole
     with pytest.raises(SystemExit):
         main(["export", "nuscenes", f"{toy}:1", "--out", str(root), *flags, "--channel", "x"])
     assert "write it as NAME=CHANNEL" in capsys.readouterr().err

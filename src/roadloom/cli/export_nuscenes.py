@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from roadloom.cli.many import OverLabels
+from roadloom.cli.many import OverLabels, counted
 from roadloom.errors import BadInput
 
 if TYPE_CHECKING:
@@ -99,24 +99,33 @@ def _renamed(text: str) -> tuple[str, str]:
 
 def _told(done: "Summary", root: Path, version: str) -> str:
     """What was written, what was not, and how to look at it."""
+    from roadloom.export.nuscenes.merge import OFFICIAL_ORDER
+
     counts = done.counts
-    kept = f"; {done.kept} scenes kept" if done.kept else ""
-    lines = [
-        f"{done.written} scenes, {counts.get('key_frames', 0)} key frames, "
-        f"{counts.get('images', 0)} images, {counts.get('sweeps', 0)} sweeps, "
-        f"{counts.get('boxes', 0)} boxes written to {root}{kept}"
-    ]
+    kept = f"; {counted(done.kept, 'scene')} kept" if done.kept else ""
+    told = [counted(done.written, "scene")]
+    for kind in ("key_frame", "image", "sweep"):
+        told.append(counted(counts.get(f"{kind}s", 0), kind.replace("_", " ")))
+    told.append(counted(counts.get("boxes", 0), "box"))
+    lines = [f"{', '.join(told)} written to {root}{kept}"]
+    looked_for = [name for name in OFFICIAL_ORDER if name.startswith("CAM_")]
+    if counts.get("images") and not set(done.cameras) & set(looked_for):
+        lines.append(
+            f"detectors look for {', '.join(looked_for)}, here cameras are named "
+            f"{', '.join(done.cameras)}: to change that use --channel SENSOR=CHANNEL and a new "
+            "folder"
+        )
     if done.left_out:
-        told = ", ".join(f"{count} {name}" for name, count in done.left_out.items())
-        lines.append(f"left out, as nuScenes annotates no such boxes: {told}")
+        boxes = ", ".join(f"{count} {name}" for name, count in done.left_out.items())
+        lines.append(f"left out, as nuScenes annotates no such boxes: {boxes}")
     if trimmed := counts.get("key_frames_left_out"):
         lines.append(
-            f"{trimmed} key frames left out: fewer sweeps before them than --lead-sweeps asks for, "
-            "none of their own, or more a second than --key-hz"
+            f"{counted(trimmed, 'key frame')} left out: fewer sweeps before them than "
+            "--lead-sweeps asks for, none of their own, or more a second than --key-hz"
         )
     if bare := counts.get("key_frames_without_boxes"):
-        lines.append(f"{bare} key frames have no boxes: the source has none there")
+        lines.append(f"{counted(bare, 'key frame')} without boxes: the source has none there")
     if absent := counts.get("absent_files"):
-        lines.append(f"{absent} files that the recording lacks are absent here too")
+        lines.append(f"{counted(absent, 'file')} absent here too, as the recording lacks them")
     lines.append(f"look at it: roadloom view nuscenes:{root}@{version}:{done.names[0]}")
     return "\n".join(lines) + "\n"

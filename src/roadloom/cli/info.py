@@ -17,6 +17,7 @@ import tyro
 
 from roadloom import __version__
 from roadloom.cli.command import Command
+from roadloom.cli.many import counted
 from roadloom.io.cache import cache_folder
 from roadloom.io.extras import EXTRAS
 from roadloom.scene.classes import CLASS_HASH, CLASSES
@@ -34,7 +35,8 @@ class Info(Command):
     """
 
     source: Annotated[str | None, tyro.conf.Positional] = None
-    """KIND:PLACE[:SCENE]: list its scenes instead."""
+    """KIND:PLACE[:SCENE]: list its scenes instead. Or labels:DIR, a folder that `roadloom label`
+    wrote: what its labels were made of and how, and how many each scene has."""
 
     json: bool = False
     """Print one JSON object instead of text."""
@@ -48,16 +50,62 @@ class Info(Command):
 
     def _list(self, source: str) -> int:
         import roadloom
+        from roadloom.scene.source import no_scenes
 
+        kind, _, place = source.partition(":")
+        if kind == "labels" and place:
+            facts = label_facts(place)
+            told = json.dumps(facts, indent=2) + "\n" if self.json else labels_as_text(facts)
+            sys.stdout.write(told)
+            return 0
         opened = roadloom.open(source)
         if self.json:
             sys.stdout.write(json.dumps({"source": source, "scenes": opened.scenes}) + "\n")
             return 0
+        if not len(opened):
+            raise no_scenes(source)
         for clip in opened:
             about = [clip.attributes.get(name) for name in ("time_of_day", "weather")]
             told = ", ".join(str(word) for word in about if word)
             sys.stdout.write(f"{clip.scene_id}  {clip}{'  ' * bool(told)}{told}\n")
         return 0
+
+
+def label_facts(folder: str) -> dict[str, Any]:
+    """The manifest of a folder of labels, and for each scene what it holds; JSON values."""
+    from roadloom.scene.labels import LabelFolder
+
+    labels = LabelFolder.open(folder)
+    scenes = {
+        scene: {
+            "labels": len(labels.keys(scene)),
+            "finished": labels.finished(scene),
+            "frame": labels.frame(scene),
+            "grid": str(labels.grids(scene)[0]),
+            "bytes": labels.path(scene).stat().st_size,
+        }
+        for scene in labels.scenes
+    }
+    return labels.facts | {"scenes": scenes}
+
+
+def labels_as_text(facts: dict[str, Any]) -> str:
+    """The same for people."""
+    scenes = facts["scenes"]
+    total = sum(held["labels"] for held in scenes.values())
+    lines = [f"{counted(total, 'label')} of {counted(len(scenes), 'scene')}"]
+    for name, value in facts.items():
+        if isinstance(value, dict) and name != "scenes":
+            lines += [f"{name}", *(f"  {field:<15} {json.dumps(v)}" for field, v in value.items())]
+        elif name != "scenes":
+            lines.append(f"{name:<17} {value}")
+    for scene, held in scenes.items():
+        state = "" if held["finished"] else "  not finished"
+        lines.append(
+            f"{scene}  {counted(held['labels'], 'label')}, {held['grid']}, "
+            f"{held['frame']} frame, {held['bytes'] / 1e3:.1f} kB{state}"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def collect() -> dict[str, Any]:

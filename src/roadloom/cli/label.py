@@ -22,7 +22,8 @@ class Label(OverSource):
 
     grid: str = "occ3d"
     """Cells to label, by name: occ3d (200x200x16 of 0.4 m), pretrain_bevformer, pretrain_lss,
-    carla_sc, bev_vae; with --frame lidar also lidar_50m, semantickitti."""
+    carla_sc, bev_vae; lidar_50m and semantickitti are laid out around a LiDAR on the roof: use
+    them with --frame lidar, as with --frame ego they reach metres below the road."""
     frame: Literal["ego", "lidar"] = "ego"
     """Where the grid is fixed: to the ground under the rear axle, or to the main LiDAR."""
     window: str = "scene"
@@ -51,6 +52,7 @@ class Label(OverSource):
         from roadloom.geometry.voxel_grid import grid_named
         from roadloom.label.recipe import EgoBox, Recipe, window_of
         from roadloom.label.run import label_source
+        from roadloom.scene.registry import is_made
 
         recipe = Recipe(
             grid=grid_named(self.grid),
@@ -68,7 +70,7 @@ class Label(OverSource):
             self.source, recipe, self.out,
             workers=self.workers, shard=self.part, partial=self.partial,
         )  # fmt: skip
-        tell_items(done, self.out, "labels", "written")
+        tell_items(done, self.out, "label", "written")
         if done.scenes and not done.written + done.kept:
             raise NotRecorded(
                 "no key frame could be labelled: no drive is so long as --future asks, or no sweep "
@@ -81,6 +83,8 @@ class Label(OverSource):
             )
         if self.frame == "ego":
             command = ["roadloom", "view", self.source, "--labels", str(self.out), "--out", "view"]
+            if is_made(self.source):  # every photograph would be drawn
+                command += ["--no-film", "--max-frames", "5"]
             sys.stdout.write(f"look at them: {shlex.join(command)}\n")
         else:
             sys.stdout.write(

@@ -77,16 +77,25 @@ def text_of(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def tell_scenes(done: "SceneSummary", out: Path, what: str = "scenes") -> None:
+def tell_scenes(done: "SceneSummary", out: Path, what: str = "scene") -> None:
     """Say what a run did that works scene by scene."""
-    more = f"; {done.kept} {what} kept" if done.kept else ""
-    sys.stdout.write(f"{done.written} {what}, {done.frames} frames written to {out}{more}\n")
+    more = f"; {counted(done.kept, what)} kept" if done.kept else ""
+    told = f"{counted(done.written, what)}, {counted(done.frames, 'frame')}"
+    sys.stdout.write(f"{told} written to {out}{more}\n")
 
 
 def tell_items(done: "ItemSummary", out: Path, what: str, made: str) -> None:
     """Say what a run did that works frame by frame."""
-    kept = f"; {done.kept} were there already" if done.kept else ""
-    plural = "" if done.scenes == 1 else "s"
-    sys.stdout.write(
-        f"{done.written} {what} of {done.scenes} scene{plural} {made} to {out}{kept}\n"
-    )
+    kept = f"; {done.kept} {_was(done.kept)} there already" if done.kept else ""
+    bare = f"; {done.bare} left out, as no camera has an image of them" if done.bare else ""
+    told = f"{counted(done.written, what)} of {counted(done.scenes, 'scene')}"
+    sys.stdout.write(f"{told} {made} to {out}{kept}{bare}\n")
+
+
+def counted(number: int, what: str) -> str:
+    """``1 box``, ``2 boxes``."""
+    return f"{number} {what}{'' if number == 1 else 'es' if what.endswith('x') else 's'}"
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"

@@ -45,5 +45,5 @@ class Prepare(OverSource):
             hz=self.hz,
         )
         done = prepare(request, self.out, workers=self.workers, shard=self.part)
-        tell_scenes(done, self.out, "clips")
+        tell_scenes(done, self.out, "clip")
         return 0

@@ -1,5 +1,6 @@
 """``roadloom render cameras``: depth and classes of occupancy, as cameras would see it."""
 
+import sys
 from dataclasses import dataclass
 
 from roadloom.cli.many import OverGrid, pair, tell_items
@@ -48,5 +49,9 @@ class RenderCameras(OverGrid):
             pictures=self.pictures,
         )
         done = render_source(job, self.out, workers=self.workers, shard=self.part)
-        tell_items(done, self.out, "key frames", "rendered")
+        tell_items(done, self.out, "key frame", "rendered")
+        if self.pictures and done.written + done.kept:
+            sys.stdout.write(f"look at them: {self.out}/SCENE/CAMERA/TIME.png\n")
+        elif done.written + done.kept:
+            sys.stdout.write("read them: roadloom.render.run_cameras.read_maps(FILE)\n")
         return 0

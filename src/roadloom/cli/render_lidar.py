@@ -1,5 +1,6 @@
 """``roadloom render lidar``: what a spinning LiDAR would measure in occupancy."""
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,5 +41,14 @@ class RenderLidar(OverGrid):
             format=self.format,
         )
         done = render_source(job, self.out, workers=self.workers, shard=self.part)
-        tell_items(done, self.out, "sweeps", "rendered")
+        tell_items(done, self.out, "sweep", "rendered")
+        if self.format == "ply":
+            sys.stdout.write(
+                f"look at them: open {self.out}/SCENE/LIDAR/TIME.ply in CloudCompare or MeshLab\n"
+            )
+        else:
+            sys.stdout.write(
+                "read them: roadloom.render.lidar_run.read_images(FILE); to look at them, render "
+                "into another folder with --format ply\n"
+            )
         return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from roadloom.cli.command import Command
+from roadloom.cli.many import counted
 
 if TYPE_CHECKING:
     from roadloom.errors import RoadloomError
@@ -41,9 +42,9 @@ class Validate(Command):
         _show("problem", [str(problem) for problem in problems], self.most)
         _show("absent file", list(absent), self.most)
         if problems:
-            sys.stdout.write(f"{self.source} FAILED: {_count(len(problems), 'problem')}\n")
+            sys.stdout.write(f"{self.source} FAILED: {counted(len(problems), 'problem')}\n")
             return 1
-        lacking = f", {_count(len(absent), 'file')} absent" if self.partial else ""
+        lacking = f", {counted(len(absent), 'file')} absent" if self.partial else ""
         sys.stdout.write(f"{self.source} is sound{lacking}\n")
         return 0
 
@@ -51,7 +52,7 @@ class Validate(Command):
         """Problems, and files that a cut-down recording lacks."""
         from roadloom.scene.labels import LabelFolder
         from roadloom.scene.registry import open_reader
-        from roadloom.scene.source import check_scene
+        from roadloom.scene.source import check_scene, no_scenes
 
         kind, _, place = self.source.partition(":")
         if kind == "labels" and place:
@@ -59,6 +60,8 @@ class Validate(Command):
         name, reader = open_reader(self.source)
         check_scene(name, reader.scenes)
         problems = list(reader.problems(name.scene, partial=self.partial))
+        if not reader.scenes and not problems:
+            problems = [no_scenes(self.source)]
         return problems, list(reader.absent_files(name.scene)) if self.partial else []
 
 
@@ -66,8 +69,4 @@ def _show(what: str, lines: list[str], most: int) -> None:
     for line in lines[:most]:
         sys.stdout.write(f"{what}: {line}\n")
     if len(lines) > most:
-        sys.stdout.write(f"... and {_count(len(lines) - most, what)} more (see --most)\n")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+        sys.stdout.write(f"... and {counted(len(lines) - most, what)} more (see --most)\n")

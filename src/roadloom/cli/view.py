@@ -39,6 +39,7 @@ class View(Command):
 
     def run(self) -> int:
         import roadloom
+        from roadloom.scene.source import check_labels, no_scenes
         from roadloom.viewer.write import ViewOptions, write_view
 
         labels = None if self.labels is None else str(self.labels)
@@ -46,7 +47,11 @@ class View(Command):
         options = ViewOptions(
             film=self.film, max_frames=self.max_frames, image_width=self.image_width
         )
+        if not len(source):
+            raise no_scenes(self.source)
         scenes = source.scenes if self.all else source.scenes[:1]
+        if source.labels is not None:
+            check_labels(source.labels, source.name.kind, scenes)
         if len(scenes) < len(source):
             sys.stderr.write(
                 f"showing {scenes[0]}, the first of {len(source)} scenes; name one as "
