@@ -35,6 +35,7 @@ LARGEST = 2**31
 """Bytes of one array: 2 GiB. No sweep, image or grid of ours comes near; a zip bomb does."""
 _HEAD = 2**16
 """Bytes in which an array's header ends; NumPy refuses one of more than 10,000 letters."""
+_MOST_WORDS = 200
 _MOST_AXES, _MOST_CELLS = 32, 2**48
 
 # PKWARE's APPNOTE 4.3.7 and 4.3.9: the header before each member, and what may follow one.
@@ -107,7 +108,7 @@ def read_npz(path: str | Path, fields: Mapping[str, Field]) -> dict[str, np.ndar
         raise
     except _ZIP_ERRORS as error:
         raise BadInput(
-            f"is no sound npz file: {error or type(error).__name__}", file=path, remedy=RESTORE
+            f"is no sound npz file: {_brief(error)}", file=path, remedy=RESTORE
         ) from error
 
 
@@ -185,7 +186,7 @@ def _read(
         raise
     except _ZIP_ERRORS as error:
         raise BadInput(
-            f"is damaged: {error or type(error).__name__}", file=path, field=name, remedy=RESTORE
+            f"is damaged: {_brief(error)}", file=path, field=name, remedy=RESTORE
         ) from error
     if len(body) != rest:
         raise BadInput(f"{len(body)} bytes, not {rest}", file=path, field=name, remedy=RESTORE)
@@ -193,6 +194,12 @@ def _read(
         return _checked(np.zeros(shape, dtype), name, field, path)
     flat = np.frombuffer(body, dtype=dtype)
     return _checked(flat.reshape(shape, order="F" if column_order else "C"), name, field, path)
+
+
+def _brief(error: BaseException) -> str:
+    """An error's own words, which may hold all of a damaged header."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}..."
 
 
 def _header(
@@ -212,7 +219,7 @@ def _header(
             raise ValueError(f"its shape is {str(shape)[:60]}")
     except HEADER_ERRORS as error:
         raise BadInput(
-            f"is no NumPy array: {error}", file=path, field=name, remedy=RESTORE
+            f"is no NumPy array: {_brief(error)}", file=path, field=name, remedy=RESTORE
         ) from error
     return shape, column_order, dtype, stream.tell()
 
@@ -254,7 +261,7 @@ def _check_kind(
         what = "text" if wanted.kind == "U" else str(wanted)
         raise BadInput(
             f"is {dtype}, not {what}", file=path, field=name,
-            remedy=f"convert it with .astype({field.dtype!r})",
+            remedy=f"convert it with .astype({wanted.name!r})",
         )  # fmt: skip
     lengths = tuple(
         sizes.setdefault(want, have) if isinstance(want, str) else want
