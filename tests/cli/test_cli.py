@@ -7,10 +7,14 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from roadloom.cli.main import COMMANDS, GROUPS, main
-from roadloom.geometry.voxel_grid import GRIDS
+from roadloom.cli.many import counted
+from roadloom.geometry.voxel_grid import CARLA_SC, GRIDS
+from roadloom.scene.labels import LabelFolder
+from roadloom.scene.occupancy import Occupancy
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -183,6 +187,49 @@ def test_validate_counts_and_fails(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert re.search(r"FAILED: \d+ problem", done.stdout)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["semantickitti", "occ3d", "nuscenes", "av2", "layouts"])
+def test_a_source_without_scenes_is_not_sound(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["validate"], ["info"], ["view", "--out", str(tmp_path / "out")]):
+        with pytest.raises(SystemExit) as stop:
+            main([words[0], f"{kind}:{tmp_path}", *words[1:]])
+        said = capsys.readouterr()
+        assert stop.value.code == (1 if words == ["validate"] else 2)
+        assert "is sound" not in said.out and "remedy" in said.out + said.err
+
+
+def test_info_tells_of_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = LabelFolder.create(
+        tmp_path / "l", {"source": "toy:a", "licence": "CC0-1.0", "recipe": {"min_hits": 3}}
+    )
+    cells = np.zeros(CARLA_SC.shape, np.uint8)
+    for time_ns in (5, 9):
+        made.add("s", time_ns, Occupancy(grid=CARLA_SC, labels=cells))
+    made.finish("s")
+    told = []
+    for flags in ([], ["--json"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["info", f"labels:{made.folder}", *flags])
+        assert stop.value.code == 0
+        told.append(capsys.readouterr().out)
+    assert told[0].startswith("2 labels of 1 scene\n") and "min_hits        3" in told[0]
+    assert "toy:a" in told[0] and "CC0-1.0" in told[0]
+    assert re.search(r"^s  2 labels, carla_sc, ego frame, [0-9.]+ kB$", told[0], re.M)
+    held = json.loads(told[1])
+    assert held["recipe"] == {"min_hits": 3}
+    assert (held["scenes"]["s"]["labels"], held["scenes"]["s"]["finished"]) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "told"),
+    [(1, "box", "1 box"), (0, "box", "0 boxes"), (1, "key frame", "1 key frame"),
+     (2, "scene", "2 scenes")],
+)  # fmt: skip
+def test_counted(number: int, what: str, told: str) -> None:
+    assert counted(number, what) == told
 
 
 def test_validate_passes_the_built_in_town() -> None:

@@ -25,7 +25,7 @@ def run(*words: str) -> int:
 def test_ply(source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("ply", source, "--out", str(tmp_path / "out"), "--boxes", "cubes", "--merge")
     assert run(*words) == 0
-    assert f"1 scenes, {KEYS} frames written" in capsys.readouterr().out
+    assert f"1 scene, {KEYS} frames written" in capsys.readouterr().out
     assert (tmp_path / "out/rich-1/merged.ply").is_file()
     assert run(*words) == 0
     assert "0 scenes, 0 frames written" in capsys.readouterr().out

@@ -8,15 +8,18 @@ import pytest
 from tests.export.toy_drive import RIG, ToyDrive
 from tests.scene.rich_clip import rich_clip
 
+from roadloom.cli.export_nuscenes import _told
 from roadloom.cli.main import main
 from roadloom.errors import BadInput
 from roadloom.export.nuscenes.annotations import Annotations
 from roadloom.export.nuscenes.classes import CATEGORIES, NEAREST, attributes_of, category_of
 from roadloom.export.nuscenes.images import image_file, plain_camera, rectified
 from roadloom.export.nuscenes.lidar import sweep_rows
+from roadloom.export.nuscenes.manifest import claim, writing
 from roadloom.export.nuscenes.options import NuScenesOptions
 from roadloom.export.nuscenes.outbox import Outbox
 from roadloom.export.nuscenes.radar import empty_file
+from roadloom.export.nuscenes.run import Summary
 from roadloom.export.nuscenes.tokens import token, whole_us
 from roadloom.export.trim import trimmed
 from roadloom.geometry.pose import Pose
@@ -182,6 +185,67 @@ def test_trimmed_clips_travel_and_answer_for_the_key_frames_that_stay():
         trimmed(clip, lead=99)
 
 
+class GappyDrive(ToyDrive):
+    """Key frames from ``there`` on lack their sweep."""
+
+    there = 0
+
+    def records(self, sensor):
+        records = super().records(sensor)
+        key = np.where(np.arange(len(records.key)) < self.there, records.key, -1)
+        return replace(records, key=key)
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        (1, r"has 20 sweeps before it: 4 of its 5 have no sweep.*--lead-sweeps 0 --partial"),
+        (0, r"lidar: 0 has no key frame with a sweep.*restore"),
+    ],
+)
+def test_why_a_cut_down_recording_has_no_key_frame_left(there, words):
+    drive = GappyDrive("0", "toy:val")
+    drive.there = there
+    with pytest.raises(BadInput, match=words):
+        trimmed(Clip(drive), lead=20)
+
+
+@pytest.mark.parametrize(
+    ("cameras", "images", "told"),
+    [
+        (("FRONT", "REAR"), 4, True), (("CAM_FRONT", "REAR"), 4, False), (("FRONT",), 0, False),
+    ],
+)  # fmt: skip
+def test_cameras_that_no_detector_looks_for_are_told(cameras, images, told):
+    done = Summary(
+        written=1, kept=0, counts={"images": images, "boxes": 1}, left_out={}, names=("a",),
+        cameras=cameras,
+    )  # fmt: skip
+    text = _told(done, Path("root"), "v1.0-trainval")
+    assert f"1 scene, 0 key frames, {images} images, 0 sweeps, 1 box written" in text
+    assert ("detectors look for CAM_FRONT, " in text) == told
+    assert ("cameras are named FRONT, REAR" in text) == told
+
+
+def test_a_root_into_which_a_scene_is_written_stays_with_its_export(tmp_path):
+    one, other = NuScenesOptions(radar=False), NuScenesOptions(radar=True)
+    facts = {"licence": "CC0-1.0", "labels": None, "rig": None}
+    claim(tmp_path, "toy:val", ("0",), one, **facts)
+    with (
+        writing(tmp_path, "toy:val", one),
+        writing(tmp_path, "toy:val", one),
+        pytest.raises(BadInput, match="--radar: the folder was begun with False"),
+    ):
+        claim(tmp_path, "toy:val", ("0",), other, **facts)
+    assert not (tmp_path / ".roadloom/writers.lock").exists()
+    claim(tmp_path, "toy:val", ("0",), other, **facts)
+    with (
+        pytest.raises(BadInput, match="another export took the place"),
+        writing(tmp_path, "toy:val", one),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
@@ -208,10 +272,11 @@ def test_the_program_exports_and_says_how_to_look(toy, tmp_path, capsys):
         main(["export", "nuscenes", f"{toy}:1", "--out", str(root), *flags])
     told = capsys.readouterr()
     assert stop.value.code == 0, told.err
-    assert "1 scenes, 4 key frames, 0 images, 45 sweeps, 14 boxes written" in told.out
+    assert "1 scene, 4 key frames, 0 images, 45 sweeps, 14 boxes written" in told.out
     assert "4 object.bollard" in told.out
     assert f"roadloom view nuscenes:{root}@v1.0-trainval:scene-0003" in told.out
     assert "1 key frame left out: fewer sweeps before them" in told.out
+    assert "detectors look for" not in told.out  # no image was asked for
     with pytest.raises(SystemExit):
         main(["export", "nuscenes", f"{toy}:1", "--out", f"{root}0", *flags, "--lead-sweeps", "0"])
     whole = capsys.readouterr().out

@@ -209,7 +209,7 @@ def test_the_command_writes_a_real_file_byte_for_byte(
     with pytest.raises(SystemExit) as done:
         main(["export", "occ3d", source, "--out", str(tmp_path / "out")])
     assert done.value.code == 0
-    assert "1 scenes, 1 frames written" in capsys.readouterr().out
+    assert "1 scene, 1 frame written" in capsys.readouterr().out
     path = next((real_data / "occ3d_nuscenes").rglob("labels.npz"))
     copy = tmp_path / "out" / path.relative_to(real_data / "occ3d_nuscenes")
     assert copy.read_bytes() == path.read_bytes()

@@ -57,7 +57,7 @@ def test_only_on_request(whole: Path, tmp_path: Path, how: str) -> None:
     assert labels.times_ns(clip.scene_id) == tuple(int(clip.times_ns[key]) for key in (0, 2))
     assert done.written + done.kept == 2
     again = label_source(source, FRAME, out, partial=True)
-    assert again == (0, 2, 1)
+    assert again == (0, 2, 1, 0)
     with pytest.raises(NotRecorded):
         roadloom.open(source, labels=str(out))[0][1].occupancy(CARLA_SC)
 
@@ -89,7 +89,7 @@ def test_goes_on_behind_a_gap(whole: Path, tmp_path: Path, monkeypatch: pytest.M
         patch.setattr(SceneLabeller, "label", stopped)
         with pytest.raises(KeyboardInterrupt):
             label_source(source, FRAME, tmp_path / "twice", partial=True)
-    assert label_source(source, FRAME, tmp_path / "twice", partial=True) == (1, 1, 1)
+    assert label_source(source, FRAME, tmp_path / "twice", partial=True) == (1, 1, 1, 0)
     for file in (tmp_path / "once").rglob("*"):
         other = tmp_path / "twice" / file.relative_to(tmp_path / "once")
         assert file.is_dir() or file.read_bytes() == other.read_bytes()
@@ -116,4 +116,4 @@ def test_a_real_log_of_two_sweeps(real_data: Path, tmp_path: Path) -> None:
     recipe = Recipe(grid=CARLA_SC, window=WINDOWS["frame"], masks=False)
     with pytest.raises(MissingInput, match="154 of 156 key frames .* the first is 0"):
         label_source(f"av2:{log}", recipe, tmp_path)
-    assert label_source(f"av2:{log}", recipe, tmp_path, partial=True) == (2, 0, 1)
+    assert label_source(f"av2:{log}", recipe, tmp_path, partial=True) == (2, 0, 1, 0)

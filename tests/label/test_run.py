@@ -17,7 +17,7 @@ from roadloom.cli.main import main
 from roadloom.errors import BadInput, NotRecorded, RoadloomError
 from roadloom.geometry.voxel_grid import CARLA_SC, GRIDS, OCC3D
 from roadloom.label.recipe import WINDOWS, Recipe
-from roadloom.label.run import label_source
+from roadloom.label.run import Summary, label_source
 from roadloom.label.scene import SceneLabeller
 from roadloom.scene.classes import FREE, UNKNOWN, class_id
 from roadloom.scene.labels import LabelFolder
@@ -58,7 +58,7 @@ def whole(many: str, tmp_path: Path, slow: type[SlowLabeller]) -> Path:
 def test_the_store_holds_what_the_labeller_says(many: str, tmp_path: Path) -> None:
     recipe = Recipe(grid=CARLA_SC, window=WINDOWS["0.5s"], future_offsets=(0, 1))
     done = label_source(f"{many}:b", recipe, tmp_path / "out")
-    assert done == (OF_SCENE, 0, 1)
+    assert done == Summary(OF_SCENE, 0, 1)
     labels, clip = LabelFolder.open(tmp_path / "out"), roadloom.open(f"{many}:b")[0]
     labeller = SceneLabeller(clip, recipe)
     for key, offset in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0)):
@@ -74,11 +74,11 @@ def test_the_store_holds_what_the_labeller_says(many: str, tmp_path: Path) -> No
 
 def test_every_label_is_made_once(many: str, tmp_path: Path, slow: type[SlowLabeller]) -> None:
     done = label_source(many, RECIPE, tmp_path / "out")
-    assert done == (OF_SCENE * len(SCENES), 0, len(SCENES))
+    assert done == Summary(OF_SCENE * len(SCENES), 0, len(SCENES))
     assert len(slow.made) == len(set(slow.made)) == OF_SCENE * len(SCENES)
     slow.made.clear()
     again = label_source(many, RECIPE, tmp_path / "out")
-    assert again == (0, OF_SCENE * len(SCENES), len(SCENES)) and not slow.made
+    assert again == Summary(0, OF_SCENE * len(SCENES), len(SCENES)) and not slow.made
     labels = LabelFolder.open(tmp_path / "out")
     assert labels.scenes == tuple(SCENES) and not list(labels.problems())
     record = json.loads(labels.record_path("a").read_text())
@@ -192,7 +192,7 @@ def test_the_program_labels_and_shows(
             main(["label", many, "--out", str(out), *words, "--target", "geometric", *flags])
         said = capsys.readouterr().out
         assert caught.value.code == 0 and expected in said
-        assert f"roadloom view {many} --labels '{out}' --out view" in said
+        assert f"roadloom view {many} --labels '{out}' --out view\n" in said
     labels = LabelFolder.open(out)
     grid = labels.grids("a")[0]
     found = labels.occupancy("a", labels.times_ns("a")[0], grid)
@@ -208,6 +208,30 @@ def test_the_program_labels_and_shows(
         assert caught.value.code == status and words in capsys.readouterr().out
         data[-1] ^= 1
         labels.path("c").write_bytes(data)
+
+
+def test_pages_of_made_sources_are_kept_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every photograph on them would be drawn."""
+    monkeypatch.setattr("roadloom.label.run.label_source", lambda *_, **__: Summary(1, 0, 1))
+    with pytest.raises(SystemExit) as caught:
+        main(["label", "town-v1:val:3", "--out", str(tmp_path), "--target", "geometric"])
+    said = capsys.readouterr().out
+    assert caught.value.code == 0 and said.endswith("--out view --no-film --max-frames 5\n")
+
+
+def test_pages_of_a_scene_without_labels_are_refused(
+    many: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label_source(f"{many}:b", RECIPE, tmp_path / "out")
+    for source, scene in ((many, "a"), (f"{many}:a", "a")):
+        with pytest.raises(SystemExit) as caught:
+            main(["view", source, "--labels", str(tmp_path / "out"), "--out", str(tmp_path / "v")])
+        said = capsys.readouterr().err
+        assert caught.value.code == 2 and f"holds no label of scene {scene}" in said
+        assert "there are b" in said and "remedy" in said
+    assert not (tmp_path / "v").exists()
 
 
 def test_the_program_refuses_what_pages_cannot_show(

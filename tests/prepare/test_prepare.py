@@ -552,7 +552,7 @@ def test_flags_that_make_no_sense(
 def test_the_program(many: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["prepare", f"{many}:c", "--out", str(tmp_path / "out")]
     arguments += ["--layouts", "carla_sc", "occ3d"]
-    for words in ("1 clips, 3 frames written", "; 1 clips kept"):
+    for words in ("1 clip, 3 frames written", "; 1 clip kept"):
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 0 and words in capsys.readouterr().out

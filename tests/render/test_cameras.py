@@ -1,14 +1,16 @@
 """Maps of whole rigs, from grids to files: distances, hidden things, poses, resumed runs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.prepare.toy_source import KEYS
+from tests.prepare.toy_source import KEYS, ToyReader
 from tests.scene.rich_clip import GRID, LOOKING, RIG, rich_clip
 
 from roadloom.cli.main import main
+from roadloom.cli.many import tell_items
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.pose import Pose, rotation_from_yaw
 from roadloom.geometry.voxel_grid import VoxelGrid
@@ -26,6 +28,7 @@ from roadloom.render.run_cameras import (
 from roadloom.scene.class_views import view
 from roadloom.scene.classes import FREE, UNKNOWN, class_id
 from roadloom.scene.occupancy import Occupancy
+from roadloom.scene.reader import Records
 from roadloom.scene.registry import KINDS
 from roadloom.sensors.camera import FisheyeCamera, PinholeCamera
 from roadloom.sensors.rig import MountedCamera, Rig
@@ -225,13 +228,46 @@ def test_a_run_writes_every_key_frame_and_goes_on_where_it_was_left(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("toys")
+def test_key_frames_without_an_image_are_counted_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = ToyReader.records
+
+    def gappy(reader: ToyReader, sensor: str) -> Records:
+        records = whole(reader, sensor)
+        return replace(records, key=np.where(np.arange(KEYS) == 1, -1, records.key))
+
+    monkeypatch.setattr(ToyReader, "records", gappy)
+    options = CameraOptions(size=(16, 9), cameras=("CAM_FRONT",))
+    job = CameraJob(source="toy:street:0", grid="carla_sc", options=options)
+    assert render_source(job, tmp_path) == (KEYS - 1, 0, 1, 1)
+    done = render_source(job, tmp_path)
+    assert done == (0, KEYS - 1, 1, 1)
+    tell_items(done, tmp_path, "key frame", "rendered")
+    told = capsys.readouterr().out
+    assert f"; {KEYS - 1} were there already; 1 left out, as no camera has an image" in told
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_vehicle_without_cameras_is_refused(tmp_path: Path) -> None:
+    rig = tmp_path / "blind.yaml"
+    rig.write_text(rig_to_yaml(replace(CAR_RIG, cameras=())))
+    job = CameraJob(source="toy:street:0", grid="carla_sc", rig=str(rig))
+    with pytest.raises(NotRecorded, match="blind.yaml has no cameras") as caught:
+        render_source(job, tmp_path / "out")
+    assert caught.value.field == "--rig" and caught.value.remedy
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("toys")
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["render", "cameras", "toy:street", "--grid", "carla_sc", "--size", "32x18"]
     flags = ["--cameras", "CAM_FRONT", "--no-pictures", "--half"]
     with pytest.raises(SystemExit) as ended:
         main([*words, *flags, "--out", str(tmp_path / "m"), "--shard", "1/2"])
     assert ended.value.code == 0
-    assert f"{KEYS} key frames of 1 scene rendered to" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"{KEYS} key frames of 1 scene rendered to" in told and "read_maps(FILE)" in told
     assert len(list((tmp_path / "m").rglob("*.npz"))) == KEYS
     assert not list((tmp_path / "m").rglob("*.png"))
     assert json.loads((tmp_path / "m" / "cameras.json").read_text())["size"] == [32, 18]
@@ -250,6 +286,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         )
     assert ended.value.code == 0
     assert {p.parent.name for p in (tmp_path / "o").rglob("*.png")} == {"A", "B"}
+    assert f"look at them: {tmp_path / 'o'}/SCENE/CAMERA/TIME.png" in capsys.readouterr().out
     for bad, message in (
         (["--size", "32"], "--size"),
         (["--cameras", "NOSE"], "NOSE"),

@@ -133,11 +133,11 @@ def test_of_two_boxes_the_nearer_has_a_cell() -> None:
 def test_a_source_becomes_files_that_a_second_run_keeps(street: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = render_source(LidarJob(source=street), out)
-    assert first == (6, 0, 2)
+    assert first == (6, 0, 2, 0)
     written = files_of(out)
     assert len(written) == 7 and json.loads(written["lidar.json"])["source"] == street
     (out / "b" / "TOP").joinpath(next((out / "b" / "TOP").iterdir()).name).unlink()
-    assert render_source(LidarJob(source=street), out) == (1, 5, 2)
+    assert render_source(LidarJob(source=street), out) == (1, 5, 2, 0)
     assert files_of(out) == written
     again = tmp_path / "again"
     for part in (0, 1):

@@ -110,6 +110,10 @@ DAMAGE: dict[str, tuple[Callable[[Arrays], object], str]] = {
     "no semantics": (lambda a: a.pop("semantics"), "semantics: is missing"),
     "another shape": (lambda a: a.update(mask_lidar=a["mask_lidar"][1:]), "mask_lidar: has shape"),
     "signed": (lambda a: a.update(semantics=a["semantics"].astype("i8")), "semantics: is int64"),
+    "a mask of truths": (
+        lambda a: a.update(mask_lidar=a["mask_lidar"].astype(bool)),
+        r"mask_lidar: is bool, not uint8 \(remedy: convert it with \.astype\('uint8'\)",
+    ),
     "another field": (lambda a: a.update(semantic=a["semantics"]), "did you mean 'semantics'"),
 }
 

@@ -152,7 +152,7 @@ def writing(root: Path, source: str, options: NuScenesOptions) -> Iterator[None]
                     field="--out", remedy="name another folder, or run one export at a time",
                 )  # fmt: skip
             held.enter_context(
-                file_lock.locked(_writers(root), patience_s=10, what="claiming it", shared=True)
+                file_lock.locked(_writers(root), patience_s=10.0, what="claiming it", shared=True)
             )
         yield
 
