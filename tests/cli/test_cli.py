@@ -193,6 +193,8 @@ def test_validate_counts_and_fails(tmp_path: Path) -> None:
 def test_a_source_without_scenes_is_not_sound(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "sequences").mkdir()
+    (tmp_path / "gts").mkdir()
     for words in (["validate"], ["info"], ["view", "--out", str(tmp_path / "out")]):
         with pytest.raises(SystemExit) as stop:
             main([words[0], f"{kind}:{tmp_path}", *words[1:]])
