@@ -345,8 +345,12 @@ def test_channels_can_be_named(toy, tmp_path):
         export_nuscenes(
             "toy:train:0", tmp_path, replace(options, channels=(("rear", "CAM_FRONT"),))
         )
-    with pytest.raises(MissingInput, match="no sensor 'roof'"):
-        export_nuscenes("toy:test:0", tmp_path, replace(options, channels=(("roof", "CAM_BACK"),)))
+    for images in (True, False):
+        wrong = replace(
+            options, channels=(("roof", "CAM_BACK"),), images=images, camera_sweeps=images
+        )
+        with pytest.raises(MissingInput, match="no sensor 'roof'"):
+            export_nuscenes("toy:test:0", tmp_path, wrong)
 
 
 def test_every_class_of_nuscenes_stays_itself():

@@ -234,6 +234,22 @@ def test_pages_of_a_scene_without_labels_are_refused(
     assert not (tmp_path / "v").exists()
 
 
+def test_scenes_that_are_shown_without_labels_are_named(
+    many: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label_source(f"{many}:b", RECIPE, tmp_path / "out")
+    monkeypatch.setattr("roadloom.viewer.write.write_view", lambda *_: [])
+    words = ["view", many, "--all", "--labels", str(tmp_path / "out"), "--out", str(tmp_path / "v")]
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    told = [
+        f"{scene} is shown without labels: {tmp_path / 'out'} holds none of it" for scene in "acd"
+    ]
+    said = capsys.readouterr().err.splitlines()
+    assert caught.value.code == 0
+    assert [line for line in said if "without labels" in line] == told
+
+
 def test_the_program_refuses_what_pages_cannot_show(
     many: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

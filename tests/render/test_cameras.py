@@ -17,6 +17,7 @@ from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.image import read_image
 from roadloom.render.cameras import CameraMaps, CameraOptions, render_cameras, render_frame
 from roadloom.render.gaussians import gaussians_of
+from roadloom.render.place import ego_from_grid
 from roadloom.render.run_cameras import (
     CameraJob,
     Summary,
@@ -158,6 +159,28 @@ def test_a_frames_cameras_look_from_where_the_vehicle_was(tmp_path: Path) -> Non
         render_frame(rich_clip(tmp_path)[1], GRID)
     with pytest.raises(MissingInput, match="CAM_BACK"):
         render_frame(frame, GRID, CameraOptions(cameras=("CAM_BACK",)))
+
+
+def test_a_frames_grid_may_lie_in_the_frame_of_the_lidar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = rich_clip(tmp_path)
+    frame = clip[2]
+    occupancy = replace(frame.occupancy(GRID), frame="lidar")
+    monkeypatch.setattr(frame, "occupancy", lambda _: occupancy)
+    mount = RIG.lidar("TOP").ego_from_lidar
+    late = frame.image("CAM_FRONT").world_from_ego.inverse() @ frame.world_from_ego
+    wanted = render_cameras(occupancy, RIG, ego_from_grid=late @ mount)["CAM_FRONT"]
+    found = render_frame(frame, GRID)["CAM_FRONT"]
+    assert wanted.alpha.max() > 0.5 and np.allclose(found.alpha, wanted.alpha, atol=1e-5)
+    world = replace(occupancy, frame="world")
+    points = np.array([[3.0, -2.0, 1.0]])
+    np.testing.assert_allclose(
+        frame.world_from_ego.apply(ego_from_grid(frame, world).apply(points)), points, atol=1e-6
+    )
+    monkeypatch.setattr(clip, "meta", replace(clip.meta, lidar=None))
+    with pytest.raises(NotRecorded, match="lidar frame"):
+        ego_from_grid(frame, occupancy)
 
 
 def test_options_are_checked() -> None:

@@ -53,7 +53,8 @@ class ExportNuScenes(OverLabels):
     occupancy: bool = False
     """Occ3D occupancy of every key frame, from --labels or the source, into gts/."""
     rig: str | None = None
-    """See a made source through this rig: a YAML file, or nuscenes, av2, waymo."""
+    """See a made source through this rig: a YAML file, or nuscenes, av2, waymo, nuplan,
+    hyperion."""
     partial: bool = False
     """Let a cut-down recording keep its gaps: its absent files stay absent."""
 

@@ -59,6 +59,10 @@ class View(Command):
             )
         for scene in scenes:
             folder = self.out / scene if self.all else self.out
+            if source.labels is not None and not source.labels.keys(scene):
+                sys.stderr.write(
+                    f"{scene} is shown without labels: {self.labels} holds none of it\n"
+                )
             written = write_view(source.clip(scene), folder, options)
             tell(folder, written)
         return 0

@@ -17,6 +17,7 @@ from roadloom.geometry.box import EDGES, corners
 from roadloom.geometry.pose import Pose
 from roadloom.io.ply import PointCloud
 from roadloom.io.ply_mesh import PlyMesh
+from roadloom.render.place import ego_from_grid
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.occupancy import Occupancy
@@ -168,12 +169,3 @@ def boxes_mesh(frame: Frame, boxes: Boxes, placing: Placing, *, lines: bool) -> 
         edges=rows if lines else np.zeros((0, 2), np.int32),
         comments=placing.comments(frame.clip, f"at {frame.time_ns} ns"),
     )
-
-
-def ego_from_grid(frame: Frame, occupancy: Occupancy) -> Pose:
-    """Where the grid of an occupancy lies: most are in the ego frame already."""
-    if occupancy.frame == "world":
-        return frame.world_from_ego.inverse()
-    if occupancy.frame == "lidar" and frame.clip.meta.lidar is not None:
-        return frame.clip.rig.lidar(frame.clip.meta.lidar).ego_from_lidar
-    return Pose.identity()

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from roadloom.errors import BadInput, NotRecorded
-from roadloom.export.ply_shapes import Placing, ego_from_grid
+from roadloom.export.ply_shapes import Placing
 from roadloom.export.rerun_file import counted_stream, sdk, write_layout
 from roadloom.export.rerun_images import Photograph, lens_of, photograph
 from roadloom.export.rerun_map import map_lines
@@ -36,6 +36,7 @@ from roadloom.io.atomic import atomic_file
 from roadloom.io.progress import show_progress
 from roadloom.io.read import is_file
 from roadloom.label.recipe import EgoBox
+from roadloom.render.place import ego_from_grid
 from roadloom.scene.classes import CLASSES, UNKNOWN, class_name
 from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.jobs import chosen_grid

@@ -18,6 +18,7 @@ from roadloom.errors import BadInput
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.render.gaussians import SPREAD, Gaussians, check_look, gaussians_of
+from roadloom.render.place import ego_from_grid as place_of_grid
 from roadloom.render.project import FAR_M, NEAR_M, project_gaussians
 from roadloom.render.splat import splat_classes
 from roadloom.scene.class_views import view
@@ -139,17 +140,18 @@ def render_frame(
 
     Raises:
         MissingInput: the rig has no such camera.
-        NotRecorded: the frame has no occupancy on this grid.
+        NotRecorded: the frame has no occupancy on this grid, or it is not known where that lies.
     """
     occupancy = frame.occupancy(grid)
     names = options.cameras or frame.clip.rig.camera_names
     for name in names:
         frame.clip.rig.camera(name)
     images = frame.images
+    world_from_grid = frame.world_from_ego @ place_of_grid(frame, occupancy)
     views = {
         name: (
             images[name].mount.camera,
-            images[name].world_from_camera.inverse() @ frame.world_from_ego,
+            images[name].world_from_camera.inverse() @ world_from_grid,
         )
         for name in names
         if name in images

@@ -4,10 +4,10 @@ from contextlib import suppress
 from dataclasses import replace
 
 from roadloom.errors import MissingInput, NotRecorded
-from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.render.lidar import CastSweep, cast_sweep, device_times_ns
 from roadloom.render.moving import boxes_around, movers_of
+from roadloom.render.place import ego_from_grid
 from roadloom.scene.clip import Clip, Frame
 from roadloom.sensors.lidar_models import LIDAR_MODELS, lidar_model
 from roadloom.sensors.presets import preset
@@ -96,7 +96,7 @@ def render_sweep(
     mount = lidar if isinstance(lidar, MountedLidar) else mount_of(frame.clip, lidar)
     times = device_times_ns(mount, frame.time_ns)
     occupancy = frame.occupancy(grid)
-    place = grid_from_ego(frame.clip, occupancy.frame)
+    place = None if occupancy.frame == "ego" else ego_from_grid(frame, occupancy).inverse()
     if not moving:
         still = cast_sweep(
             occupancy, mount, time_ns=frame.time_ns, grid_from_ego=place,
@@ -112,19 +112,3 @@ def render_sweep(
         grid_from_ego=place, num_threads=num_threads, device=device,
     )  # fmt: skip
     return replace(found, world_from_ego=frame.world_from_ego)
-
-
-def grid_from_ego(clip: Clip, frame: str) -> Pose | None:
-    """Where occupancy in the frame of the main LiDAR lies; None for the ego frame.
-
-    Raises:
-        NotRecorded: the clip has no main LiDAR, or the frame is another.
-    """
-    if frame == "ego":
-        return None
-    if frame != "lidar" or clip.meta.lidar is None:
-        raise NotRecorded(
-            f"where occupancy in the {frame} frame lies is not recorded", field="frame",
-            remedy="give occupancy in the ego frame",
-        )  # fmt: skip
-    return clip.rig.lidar(clip.meta.lidar).ego_from_lidar.inverse()

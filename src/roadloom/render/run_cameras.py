@@ -21,6 +21,7 @@ from roadloom.io.npz import Field, read_npz, write_npz
 from roadloom.io.read import is_file
 from roadloom.render.blocks import Block, Done, render_blocks
 from roadloom.render.cameras import CameraMaps, CameraOptions, render_cameras, render_frame
+from roadloom.render.place import ego_from_grid
 from roadloom.scene.claimed_folder import ClaimedFolder
 from roadloom.scene.class_views import IGNORE
 from roadloom.scene.clip import Clip, Frame
@@ -173,7 +174,9 @@ def _write_frame(
     if rig is None:
         found = render_frame(frame, grid, job.options)
     else:
-        found = render_cameras(frame.occupancy(grid), rig, job.options)
+        occupancy = frame.occupancy(grid)
+        place = ego_from_grid(frame, occupancy)
+        found = render_cameras(occupancy, rig, job.options, ego_from_grid=place)
     for name, maps in found.items():
         path = folder / name / f"{frame.time_ns}.npz"
         if job.pictures:

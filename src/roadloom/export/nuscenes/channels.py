@@ -49,13 +49,6 @@ def channels_of(clip: Clip, options: NuScenesOptions) -> list[Channel]:
         BadInput: two sensors share a channel, or a name given for one fits none.
     """
     names = dict(options.channels)
-    known = {*clip.rig.camera_names, *clip.rig.lidar_names}
-    for sensor in names:
-        if sensor not in known and options.images:
-            raise MissingInput(
-                f"no sensor {sensor!r} in {clip.scene_id}", field="--channel",
-                remedy=f"use one of {', '.join(sorted(known))}",
-            )  # fmt: skip
     found = [_camera(clip, mount, names) for mount in clip.rig.cameras]
     for mount in clip.rig.lidars:
         main = MAIN_LIDAR if mount.name == clip.meta.lidar else legal(mount.name)
@@ -74,6 +67,21 @@ def channels_of(clip: Clip, options: NuScenesOptions) -> list[Channel]:
             )  # fmt: skip
         by_name[channel.name] = channel.sensor
     return found
+
+
+def check_sensors(clip: Clip, options: NuScenesOptions) -> None:
+    """Refuse a channel for a sensor that the whole clip does not have.
+
+    Raises:
+        MissingInput: there is none of this name.
+    """
+    known = {*clip.rig.camera_names, *clip.rig.lidar_names}
+    for sensor, _ in options.channels:
+        if sensor not in known:
+            raise MissingInput(
+                f"no sensor {sensor!r} in {clip.scene_id}", field="--channel",
+                remedy=f"use one of {', '.join(sorted(known))}",
+            )  # fmt: skip
 
 
 def camera_channels(rig: Rig, options: NuScenesOptions) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from roadloom.export.nuscenes.channels import camera_channels
+from roadloom.export.nuscenes.channels import camera_channels, check_sensors
 from roadloom.export.nuscenes.manifest import Claim, claim, writing
 from roadloom.export.nuscenes.merge import merge_root, read_fragment
 from roadloom.export.nuscenes.options import NuScenesOptions
@@ -120,6 +120,7 @@ def _write(
 ) -> dict[str, int]:
     seen_through = None if rig is None else rig_from_yaml(rig)
     clip = open_source(source, labels=labels, rig=seen_through).clip(scene)
+    check_sensors(clip, options)
     trimmed = trimmed_for(clip, options)
     with writing(root, held.source, options):
         counts = write_scene(trimmed, held.slot(scene), options, root)
