@@ -106,6 +106,21 @@ def test_at_rest_the_steering_is_held() -> None:
     assert np.allclose(column(found, "pose", "accel"), [0, 0, GRAVITY])
 
 
+def test_a_vehicle_that_stops_in_a_bend_keeps_its_steering() -> None:
+    bend = 0.05
+    rolling = track(speed=6.0, bend=bend)
+    stop = 300
+    row = np.minimum(np.arange(len(rolling.time_ns)), stop)
+    found = messages(PoseTrack(time_ns=rolling.time_ns, world_from_ego=rolling.world_from_ego[row]))
+    standing = (
+        column(found, "steeranglefeedback", "utime") * 1000 > rolling.time_ns[stop] + 2 * 10**8
+    )
+    wheel = -STEERING_RATIO * np.arctan(WHEELBASE_M * bend)
+    held = column(found, "steeranglefeedback", "value")[standing]
+    assert len(held) > 50 and np.allclose(held, wheel, rtol=1e-2)
+    assert np.allclose(column(found, "zoe_veh_info", "odom_speed")[-50:], 0)
+
+
 def test_reversing_keeps_speeds_positive_and_the_velocity_negative() -> None:
     found = messages(track(speed=-2.0))
     assert np.allclose(column(found, "pose", "vel")[:, 0], -2)

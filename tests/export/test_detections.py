@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.export.street_clip import THINGS, export_streets, street_clip
+from tests.export.street_clip import THINGS, YAW, export_streets, street_clip
 
 from roadloom.errors import BadInput
 from roadloom.export.nuscenes.detections import (
@@ -36,7 +36,10 @@ def test_every_field_is_that_of_the_box() -> None:
         assert row["translation"] == world[i].tolist()
         length, width, height = THINGS[i][4]
         assert row["size"] == [width, length, height]
-        assert np.hypot(*row["velocity"]) == pytest.approx(abs(THINGS[i][3]))
+        # All stand along the street, which runs at YAW in the world.
+        along = np.array([np.cos(YAW), np.sin(YAW)])
+        assert row["velocity"] == pytest.approx(THINGS[i][3] * along)
+        assert row["rotation"] == pytest.approx([np.cos(YAW / 2), 0, 0, np.sin(YAW / 2)])
         assert row["attribute_name"] == THINGS[i][1]
 
 
