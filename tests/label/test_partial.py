@@ -9,7 +9,7 @@ from tests.scene.rich_clip import rich_clip
 
 import roadloom
 from roadloom.cli.main import main
-from roadloom.errors import MissingInput, NotRecorded
+from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.voxel_grid import CARLA_SC
 from roadloom.label.recipe import WINDOWS, Recipe
 from roadloom.label.run import label_source
@@ -100,6 +100,18 @@ def test_whole_recordings_are_the_same_either_way(whole: Path, tmp_path: Path) -
         label_source(f"folder:{whole}", WIDE, tmp_path / name, partial=partial)
     (file,) = (tmp_path / "strict").glob("*.labels")
     assert file.read_bytes() == (tmp_path / "partial" / file.name).read_bytes()
+
+
+def test_what_is_partial_does_not_pass_for_whole(whole: Path, tmp_path: Path) -> None:
+    source, out = _cut(whole, "row"), tmp_path / "out"
+    label_source(source, FRAME, out, partial=True)
+    assert LabelFolder.open(out).finished_facts("rich-1")["partial"] is True
+    with pytest.raises(BadInput, match=r"rich-1\.labels: --partial: .*sweeps that were there"):
+        label_source(source, FRAME, out)
+    assert label_source(source, FRAME, out, partial=True).kept == 2
+    label_source(f"folder:{whole}", FRAME, tmp_path / "strict")
+    assert "partial" not in LabelFolder.open(tmp_path / "strict").finished_facts("rich-1")
+    assert label_source(f"folder:{whole}", FRAME, tmp_path / "strict").kept == 3
 
 
 def test_nothing_labelled_is_an_error(

@@ -1,5 +1,7 @@
 """The laws of labels, on clips small enough to know the answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.label.asking import OTHER, ROAD, SIZE, car_at, cells_of, driving, labels, moving, recipe
@@ -13,6 +15,7 @@ from roadloom.label.recipe import WINDOWS, EgoBox, Window
 from roadloom.label.scene import SceneLabeller
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.classes import FREE, UNKNOWN, class_id
+from roadloom.scene.clip import Clip
 
 
 class TestStatic:
@@ -102,6 +105,15 @@ class TestStatic:
         want[tuple(cells.T)] = True
         assert np.array_equal(same_grid == OTHER, want)
 
+    def test_a_lidar_frame_needs_a_main_lidar(self) -> None:
+        made = clip(Shot(0.0, wall(5.1)))
+        reader = made.reader
+        reader.meta = replace(reader.meta, lidar=None)
+        made = Clip(reader)
+        with pytest.raises(NotRecorded, match="main one"):
+            SceneLabeller(made, recipe(frame="lidar")).label(0)
+        assert (SceneLabeller(made, recipe()).label(0).labels == OTHER).any()
+
     def test_a_shot_that_met_nothing_says_nothing(self) -> None:
         points = np.array([[5.1, 0.2, 1.7], [np.nan] * 3, [-6.1, 0.2, 1.7]])
         found = labels(clip(Shot(0.0, points, returned=np.array([True, False, False]))))
@@ -120,7 +132,7 @@ class TestStatic:
     def test_points_on_faces_belong_to_the_upper_cell_and_not_to_the_grid_s_end(self) -> None:
         grid = VoxelGrid(lower_m=(0.0, 0.0, 0.0), cell_m=(0.5, 0.5, 0.5), shape=(8, 4, 4))
         points = np.array([[3.0, 0.5, 1.0], [4.0, 0.5, 1.0], [0.5, 2.0, 0.5]])
-        ego_box = EgoBox(lower_m=(0.0, 0.0, 0.0), upper_m=(0.0, 0.0, 0.0))
+        ego_box = EgoBox(lower_m=(0.0, 0.0, -9.1), upper_m=(0.1, 0.1, -9.0))
         found = labels(clip(Shot(0.0, points)), grid=grid, ego_box=ego_box)
         assert np.argwhere(found == OTHER).tolist() == [[6, 1, 2]]
 
@@ -150,7 +162,7 @@ class TestEgo:
             shots.append(Shot(0.1 * i, world, own_time_s=own, compensated=i % 2 == 0))
         made = clip(*shots, way=fast)
         assert (labels(made) == UNKNOWN).all()  # rays to the vehicle say nothing either
-        tiny = EgoBox(lower_m=(0.0, 0.0, 0.0), upper_m=(0.0, 0.0, 0.0))
+        tiny = EgoBox(lower_m=(0.0, 0.0, -9.1), upper_m=(0.1, 0.1, -9.0))
         assert (labels(made, ego_box=tiny) == OTHER).sum() >= 4
 
     def test_what_others_see_in_that_place_stays(self) -> None:

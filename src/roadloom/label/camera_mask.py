@@ -22,7 +22,8 @@ def camera_mask(
     1. Some ray through the centre of a pixel crosses it, and crosses no occupied cell before it:
        free cells in front of a surface count, the first occupied cell counts, what lies behind
        does not. Rays are those of ``camera_rays``: at most half a cell apart, even in the
-       farthest corner. Unknown cells stop no ray, since nothing is known to be there.
+       farthest corner, if the camera has the pixels for it. Unknown cells stop no ray, since
+       nothing is known to be there.
     2. Its label is known.
     3. It is in ``occupancy.mask_lidar``, where that is given.
 

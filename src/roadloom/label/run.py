@@ -9,7 +9,7 @@ Several machines may share a folder, each with its own part of the scenes.
 
 import multiprocessing
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial as bind
 from pathlib import Path
@@ -54,7 +54,8 @@ def label_source(
             any in their window get no label.
 
     Raises:
-        BadInput: the folder was begun with another recipe or source, or is damaged.
+        BadInput: the folder was begun with another recipe or source, or is damaged; or a scene in
+            it was labelled with ``partial``, and now whole ones are asked for.
         MissingInput: a key frame has no sweep, or a file is absent, and not ``partial``.
         NotRecorded: the source lacks what the recipe needs, such as LiDAR sweeps.
         RoadloomError: a worker was killed, or another process keeps writing a scene.
@@ -64,6 +65,8 @@ def label_source(
     facts = facts_of(whole, first, recipe)
     labels = LabelFolder.open_or_create(folder, facts)
     kept = {scene: len(labels.keys(scene)) for scene in mine if labels.finished(scene)}
+    if not partial:
+        _check_not_partial(labels, kept)
     todo = [scene for scene in mine if scene not in kept]
     written = old = 0
     task = bind(_label_scene, whole, recipe, facts, labels, partial)
@@ -125,7 +128,7 @@ def _label_scene(
             if not partial or labeller.has_sweeps(key + offset):
                 writer.add(time_ns, labeller.label(key, offset), offset)
         writer.flush()
-        labels.finish(scene, {"licence": clip.licence})
+        labels.finish(scene, {"licence": clip.licence} | ({"partial": True} if partial else {}))
     return len(writer.keys) - len(there), len(there)
 
 
@@ -142,6 +145,17 @@ def _begin(
             return None
         begin = names.index(name, begin) + 1
     return begin
+
+
+def _check_not_partial(labels: LabelFolder, scenes: Iterable[str]) -> None:
+    """Refuse finished scenes whose labels may lack sweeps: they would pass for whole ones."""
+    for scene in scenes:
+        if (labels.finished_facts(scene) or {}).get("partial"):
+            path = labels.path(scene)
+            raise BadInput(
+                "was labelled with the sweeps that were there", file=path, field="--partial",
+                remedy=f"give --partial to keep it; or {remedy(path)}",
+            )  # fmt: skip
 
 
 def _check_whole(clip: Clip) -> None:

@@ -27,7 +27,8 @@ from roadloom.scene.equality import same_pose
 from roadloom.scene.occupancy import Occupancy
 
 HELD_BYTES = 1 << 30
-"""Sweeps held beyond those of the window being labelled; the ones unused for longest go first."""
+"""Sweeps held, or all of the window being labelled where these are more; the ones unused for
+longest go first."""
 
 
 class SceneLabeller:
@@ -51,7 +52,8 @@ class SceneLabeller:
             BadInput: there is no such key frame; or a sweep holds points that cannot be.
             MissingInput: the file of a sweep is absent, and not ``partial``.
             NotRecorded: the drive ends before ``offset``; or the clip has no LiDAR, no sweep in
-                this window, or no boxes or no track ids though the recipe wants them.
+                this window, or no main LiDAR, no boxes or no track ids though the recipe wants
+                them.
         """
         later = self._later(key, offset)
         window = sweeps_within(self.clip, later, self.recipe.window)
@@ -104,7 +106,11 @@ class SceneLabeller:
     def _ego_from_grid(self) -> Pose:
         if self.recipe.frame == "ego":
             return Pose.identity()
-        assert self.clip.meta.lidar is not None  # there are sweeps
+        if self.clip.meta.lidar is None:
+            raise NotRecorded(
+                f"none of the LiDARs of {self.clip.scene_id} is its main one", field="lidar",
+                remedy="label in the ego frame, or name the main LiDAR in the recording",
+            )  # fmt: skip
         return self.clip.rig.lidar(self.clip.meta.lidar).ego_from_lidar
 
     def _objects(self, key: int, world_from_grid: Pose) -> Objects | None:

@@ -249,6 +249,11 @@ class LabelFolder:
             )  # fmt: skip
         return True
 
+    def finished_facts(self, scene_id: str) -> dict[str, Any] | None:
+        """What was said of a scene when it was finished; None as long as it is not."""
+        record = self._record(scene_id)
+        return None if record is None else record.value
+
     def _record(self, scene_id: str) -> Fields | None:
         path = self.record_path(scene_id)
         if not exists(path):

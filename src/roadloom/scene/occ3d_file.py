@@ -41,7 +41,6 @@ _FIELDS = {
     "mask_lidar": Field("|u1", _SHAPE, exact=True, optional=True),
     "mask_camera": Field("|u1", _SHAPE, exact=True, optional=True),
 }
-_MASKS = ("mask_lidar", "mask_camera")
 
 # PKWARE's APPNOTE 4.3.7, 4.3.12, 4.3.16 and 4.5.3, with the values that NumPy and Python write.
 _LEVEL = 6

@@ -1,4 +1,4 @@
-"""Rays of a camera that leave no cell of a grid out."""
+"""Rays of a camera that leave no cell of a grid out, as far as its pixels reach."""
 
 import numpy as np
 from jaxtyping import Float
@@ -8,15 +8,18 @@ from roadloom.sensors.camera import Camera
 
 RAYS_PER_CELL = 2.0
 """Neighbouring rays of a camera are at most a cell's smallest edge divided by this apart, even
-in the grid's farthest corner."""
+in the grid's farthest corner, unless its own pixels are farther apart."""
 
 
 def camera_rays(camera: Camera, grid: VoxelGrid) -> Float[np.ndarray, "ray 3"]:
-    """Directions through every n-th pixel's centre, dense enough for every cell of ``grid``."""
+    """Directions through every n-th pixel's centre, dense enough for every cell of ``grid``.
+
+    A camera with too few pixels for that gives one for each: then far cells may lie between rays.
+    """
     reach = float(np.sqrt((np.abs([grid.lower_m, grid.upper_m]).max(axis=0) ** 2).sum()))
     widest = min(grid.cell_m) / RAYS_PER_CELL / reach
-    x = np.append(np.arange(0, camera.width - 1), camera.width - 1).astype(np.float64)
-    y = np.append(np.arange(0, camera.height - 1), camera.height - 1).astype(np.float64)
+    x = np.arange(camera.width, dtype=np.float64)
+    y = np.arange(camera.height, dtype=np.float64)
     angle = max(
         _apart(camera, np.stack([x, np.full_like(x, (camera.height - 1) / 2)], axis=-1)),
         _apart(camera, np.stack([np.full_like(y, (camera.width - 1) / 2), y], axis=-1)),

@@ -265,5 +265,8 @@ def _camera_from_lidar(path: Path) -> Pose:
                 ) from error
             if row.shape != (1, 12) or not np.isfinite(row).all():
                 raise BadInput("must be 12 numbers", file=path, field="Tr", remedy=RESTORE)
-            return matrices(row, path)[0]
+            try:
+                return matrices(row, path)[0]
+            except BadInput as error:  # which takes it for the first line
+                raise BadInput(error.message, file=path, field="Tr", remedy=RESTORE) from error
     raise BadInput("is missing", file=path, field="Tr", remedy=RESTORE)
