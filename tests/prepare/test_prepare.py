@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.scene.readers.occupancy_roots import write_carla
 from tests.scene.rich_clip import rich_clip
 
 import roadloom
@@ -127,6 +128,14 @@ def test_what_comes_back_is_what_the_clip_holds(folder_source: str, tmp_path: Pa
             assert np.abs(apart).mean() < 12  # JPEG of noise
             seen["image"] += 1
     assert all(seen[name] for name in ("sweep", "image", "boxes")), seen
+
+
+def test_occupancy_in_the_frame_of_a_lidar_stays_there(tmp_path: Path) -> None:
+    source = f"carla_sc:{write_carla(tmp_path / 'in')}"
+    prepare(Request(source=source, occupancy=("carla_sc",)), tmp_path / "out")
+    clip, copy = roadloom.open(source)[0], Prepared(tmp_path / "out")[0]
+    assert copy.occupancy(0).frame == "lidar" and list(Prepared(tmp_path / "out").problems()) == []
+    assert np.array_equal(copy.occupancy(0).labels, clip[0].occupancy(CARLA_SC).labels)
 
 
 def test_a_made_world_between_its_key_frames(tmp_path: Path) -> None:
@@ -476,7 +485,10 @@ def test_the_file_that_is_damaged_is_blamed(small: Path) -> None:
     assert caught.value.remedy == AGAIN
 
 
-@pytest.mark.parametrize("change", [{"frames": -1}, {"frames": True}, {"scene": "other"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"frames": -1}, {"frames": True}, {"scene": "other"}, {"occupancy_frames": {"a": "sky"}}],
+)
 def test_a_record_that_was_edited(small: Path, change: dict) -> None:
     (path,) = (small / "scenes").glob("*.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | change))

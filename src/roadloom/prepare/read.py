@@ -28,7 +28,7 @@ from roadloom.scene.boxes import Boxes
 from roadloom.scene.classes import check_ids
 from roadloom.scene.image import CameraImage
 from roadloom.scene.layout import CHANNELS, Layout
-from roadloom.scene.occupancy import Occupancy
+from roadloom.scene.occupancy import FRAMES, Occupancy
 from roadloom.scene.sweep import POINT_COLUMNS, LidarOrigin, Sweep
 from roadloom.sensors.rig import Rig
 from roadloom.sensors.rig_yaml import rig_from_yaml
@@ -151,6 +151,8 @@ class PreparedClip:
                 isinstance(facts, dict) and isinstance(facts.get("sha256"), str)
                 for facts in found["files"].values()
             )
+            and isinstance(lies_in := found.get("occupancy_frames", {}), dict)
+            and all(frame in FRAMES for frame in lies_in.values())
         )
         if not sound:
             raise BadInput("is no record of a scene", file=path, field="frames", remedy=AGAIN)
@@ -198,7 +200,8 @@ class PreparedClip:
         kind, box = self._grid("occupancy", grid)
         labels = self._array(kind, self._number(frame), "|u1", box.shape)
         check_ids(labels, file=self._path(kind), field="labels")
-        return Occupancy(grid=box, labels=labels)
+        frames: dict[str, str] = self.record.get("occupancy_frames", {})
+        return Occupancy(grid=box, labels=labels, frame=frames.get(kind, "ego"))
 
     def layout(self, frame: int, grid: str | None = None) -> Layout:
         """Args: grid: its name; may be left out where there is one only."""

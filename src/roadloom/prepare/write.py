@@ -85,6 +85,7 @@ def write_clip(request: Request, scene: str, folder: Path) -> int:
     pictures = open_source(request.source, rig=rig).clip(scene) if drawn else clip
     times = frame_times(clip, request.hz, made=made)
     found = dict.fromkeys(request.kinds, 0)
+    lies_in: dict[str, str] = {}
     with ExitStack() as stack:
         files = {
             kind: stack.enter_context(write_archive(shard_path(folder, kind, scene)))
@@ -100,7 +101,7 @@ def write_clip(request: Request, scene: str, folder: Path) -> int:
                 if kind == "images":
                     wrote = _write_images(files[kind], pictures.at(time_ns), name, rig)
                 else:
-                    wrote = _write_frame(files[kind], kind, frame, name)
+                    wrote = _write_frame(files[kind], kind, frame, name, lies_in)
                 found[kind] += wrote
         for kind, count in found.items():
             if len(times) and not count:
@@ -113,6 +114,8 @@ def write_clip(request: Request, scene: str, folder: Path) -> int:
         "frames": len(times),
         "files": {kind: _file_facts(shard_path(folder, kind, scene)) for kind in files},
     }
+    if lies_in:
+        record["occupancy_frames"] = lies_in
     write_json(record_path(folder, scene), record)
     return len(times)
 
@@ -171,12 +174,20 @@ def _write_image_times(
         file.array(f"{camera}.translation", poses.translation)
 
 
-def _write_frame(file: ArchiveWriter, kind: str, frame: Frame, number: str) -> bool:
-    """One frame's members of one kind; False if the source holds nothing of it."""
+def _write_frame(
+    file: ArchiveWriter, kind: str, frame: Frame, number: str, lies_in: dict[str, str]
+) -> bool:
+    """One frame's members of one kind; False if the source holds nothing of it.
+
+    ``lies_in`` gets the frame of a grid of occupancy that does not lie in the ego's.
+    """
     what, _, grid = kind.partition("-")
     try:
         if what == "occupancy":
-            file.array(number, frame.occupancy(GRIDS[grid]).labels)
+            occupancy = frame.occupancy(GRIDS[grid])
+            if occupancy.frame != "ego":
+                lies_in[kind] = occupancy.frame
+            file.array(number, occupancy.labels)
         elif what == "layout":
             layout = frame.layout(GRIDS[grid])
             if not layout.recorded.any():
