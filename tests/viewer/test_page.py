@@ -14,6 +14,7 @@ from PIL import Image
 
 from roadloom.errors import BadInput, NotRecorded
 from roadloom.geometry.box import corners
+from roadloom.geometry.voxel_grid import OCC3D
 from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.palette import PALETTE
 from roadloom.viewer.held import held
@@ -263,6 +264,18 @@ def test_occupancy_of_an_own_grid_is_found_on_any_key_frame(
     page = page_of(held(clip), tmp_path)
     assert page.facts()["occupancyGrid"]["shape"] == [80, 80, 8]
     assert "cells" not in page.frame(0)[1] and len(page.frame(1)[1]["cells"]) > 6400
+
+
+def test_occupancy_in_the_frame_of_a_lidar_is_not_shown_as_if_in_the_egos(
+    make_clip, small_grid, tmp_path
+) -> None:
+    clip = make_clip()
+    read = clip.reader.occupancy
+    clip.reader.occupancy = lambda *a, **flags: replace(read(*a, **flags), frame="lidar")
+    clip.reader.occupancy_grids = lambda: (small_grid,)
+    assert shown_grid(clip, ViewOptions()) == OCC3D
+    with pytest.raises(BadInput, match=r"lidar frame.*remedy: take one of clip.occupancy_grids"):
+        page_of(clip, tmp_path, grid=small_grid)
 
 
 def test_where_a_recording_lay_is_not_told(make_clip, tmp_path) -> None:

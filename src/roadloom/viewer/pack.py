@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from roadloom.errors import NotRecorded
+from roadloom.errors import BadInput, NotRecorded
 from roadloom.geometry.box import corners
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.image import encode_image
@@ -131,6 +131,11 @@ def _occupancy_arrays(frame: Frame, grid: VoxelGrid) -> Arrays:
         occupancy = frame.occupancy(grid)
     except NotRecorded:
         return {}
+    if occupancy.frame != "ego":
+        raise BadInput(
+            f"occupancy on it lies in the {occupancy.frame} frame, pages show that of the ego",
+            file=frame.clip.meta.source, field="grid", remedy="take one of clip.occupancy_grids",
+        )  # fmt: skip
     cells = np.argwhere(occupancy.occupied)
     narrow = np.uint8 if max(grid.shape) <= 256 else np.uint16
     return {"cells": cells.astype(narrow), "cellClass": occupancy.labels[tuple(cells.T)]}

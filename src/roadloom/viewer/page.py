@@ -103,10 +103,9 @@ def shown_grid(clip: Clip, options: ViewOptions) -> VoxelGrid:
 
 def _holds(frame: Frame, grid: VoxelGrid) -> bool:
     try:
-        frame.occupancy(grid)
+        return frame.occupancy(grid).frame == "ego"
     except NotRecorded:
         return False
-    return True
 
 
 class Seen:
