@@ -377,10 +377,13 @@ def test_damage_is_named(exported, tmp_path, file, text, field):
     assert error.value.field == field
 
 
-def test_a_table_that_was_removed_is_made_again(exported, tmp_path):
+@pytest.mark.parametrize(
+    "name", [f"{VERSION}/sample.json", f"{VERSION}/lidarseg.json", "maps/*.png"]
+)
+def test_a_table_or_map_that_was_removed_is_made_again(exported, tmp_path, name):
     root = tmp_path / "root"
     shutil.copytree(exported, root)
-    (root / VERSION / "sample.json").unlink()
+    next(root.glob(name)).unlink()
     export_nuscenes("toy:val", root, OPTIONS)
     assert contents(root) == contents(exported)
 

@@ -60,7 +60,7 @@ def merge_root(root: Path) -> bool:
         options = manifest["exports"][0]["options"]
         version, edge_m = str(options["version"]), float(options["tile_m"])
         state = {"format": FORMAT, "fragments": {n: _sum(fragment_path(root, n)) for n in names}}
-        if _is_merged(root, version, state):
+        if _is_merged(root, state):
             return False
         facts = _write_tables(root, version, names)
         _write_maps(root, facts, edge_m)
@@ -72,7 +72,7 @@ def merge_root(root: Path) -> bool:
             name: export["licence"]
             for export in manifest["exports"] for name in export["names"] if name in names
         })  # fmt: skip
-        write_json(root / WORK / "merged.json", state)
+        write_json(root / WORK / "merged.json", state | {"files": _merged_files(root, version)})
     return True
 
 
@@ -80,12 +80,22 @@ def _sum(path: Path) -> str:
     return sha256(read_bytes(path)).hexdigest()
 
 
-def _is_merged(root: Path, version: str, state: dict[str, Any]) -> bool:
+def _is_merged(root: Path, state: dict[str, Any]) -> bool:
+    """Whether all that the last merge wrote is there, and nothing has come since."""
     done = root / WORK / "merged.json"
-    tables = (*OF_SCENES, "sensor", "category", "attribute", "visibility", "map")
-    files = (*(f"{version}/{table}.json" for table in tables), "splits.json", LICENCES)
-    there = all(is_file(root / name) for name in files)
-    return there and is_file(done) and read_json(done) == state
+    if not is_file(done):
+        return False
+    found = read_json(done)
+    files = found.pop("files", None) if isinstance(found, dict) else None
+    there = isinstance(files, list) and all(is_file(root / str(name)) for name in files)
+    return there and bool(found == state)
+
+
+def _merged_files(root: Path, version: str) -> list[str]:
+    """What belongs to all scenes together: tables, maps, lists."""
+    found = [*(root / version).glob("[!.]*.json"), *(root / "maps").rglob("[!.]*.*")]
+    names = [path.relative_to(root).as_posix() for path in found]
+    return sorted([*names, "splits.json", LICENCES])
 
 
 def read_fragment(root: Path, name: str) -> dict[str, Any]:
