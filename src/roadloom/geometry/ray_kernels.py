@@ -39,7 +39,7 @@ def locate(value, lower, size, count):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _span(origin, direction, lower, size, count):
+def span(origin, direction, lower, size, count):
     """Inverse direction along one axis (0: does not move), and where it enters and leaves."""
     first, last = plane(0, lower, size), plane(count, lower, size)
     inverse = 1.0 / direction if direction != 0.0 else inf
@@ -83,9 +83,9 @@ def enter(o, d, lower, size, shape, limit, begin=0.0):
     by; then for x, y and z the cell, the distance to the plane ahead, the step (-1, 0, 1) and
     the inverse direction.
     """
-    inverse_x, near_x, far_x = _span(o[0], d[0], lower[0], size[0], shape[0])
-    inverse_y, near_y, far_y = _span(o[1], d[1], lower[1], size[1], shape[1])
-    inverse_z, near_z, far_z = _span(o[2], d[2], lower[2], size[2], shape[2])
+    inverse_x, near_x, far_x = span(o[0], d[0], lower[0], size[0], shape[0])
+    inverse_y, near_y, far_y = span(o[1], d[1], lower[1], size[1], shape[1])
+    inverse_z, near_z, far_z = span(o[2], d[2], lower[2], size[2], shape[2])
     inverse = (inverse_x, inverse_y, inverse_z)
     t = max(begin, max(near_x, max(near_y, near_z)))
     if not t < min(limit, min(far_x, min(far_y, far_z))):

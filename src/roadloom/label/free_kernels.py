@@ -11,22 +11,8 @@ from typing import no_type_check
 
 from numba import njit
 
-from roadloom.geometry.ray_kernels import locate, plane
+from roadloom.geometry.ray_kernels import locate, plane, span
 from roadloom.label.vote_kernels import moved, twelve, within
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _slab(o, d, lower, size, count):
-    """Inverse direction (0: does not move), and where a ray enters and leaves along one axis."""
-    first, last = plane(0, lower, size), plane(count, lower, size)
-    inverse = 1.0 / d if d != 0.0 else inf
-    if abs(inverse) < inf:
-        one, other = (first - o) * inverse, (last - o) * inverse
-        return inverse, min(one, other), max(one, other)
-    if first <= o and o < last:
-        return 0.0, -inf, inf
-    return 0.0, inf, -inf
 
 
 @njit(cache=True, nogil=True)
@@ -124,9 +110,9 @@ def _mark(o, e, short, lower, size, per_m, width, state, left):
     """Mark what one ray crosses; if ``short``, not within the layer of its end."""
     shape, blocks = state.shape, left.shape
     d = (e[0] - o[0], e[1] - o[1], e[2] - o[2])
-    ix, near_x, far_x = _slab(o[0], d[0], lower[0], size[0], shape[0])
-    iy, near_y, far_y = _slab(o[1], d[1], lower[1], size[1], shape[1])
-    iz, near_z, far_z = _slab(o[2], d[2], lower[2], size[2], shape[2])
+    ix, near_x, far_x = span(o[0], d[0], lower[0], size[0], shape[0])
+    iy, near_y, far_y = span(o[1], d[1], lower[1], size[1], shape[1])
+    iz, near_z, far_z = span(o[2], d[2], lower[2], size[2], shape[2])
     t = max(0.0, max(near_x, max(near_y, near_z)))
     if not t < min(1.0, min(far_x, min(far_y, far_z))) or d == (0.0, 0.0, 0.0):
         return
