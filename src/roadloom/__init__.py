@@ -11,9 +11,16 @@ import only those above it in this list:
     6 prepare   clips turned into shards for training, and read back
     7 label     occupancy labels out of the sweeps of any clip
     8 render    what LiDARs and cameras would measure of occupancy
-    9 viewer    pages and pictures of a clip
-    10 export   clips written in other formats
-    11 cli      the program
+    9 datasets  windows of prepared clips, conditions, latents: tensors for training
+    10 diffusion noise schedules, objectives, samplers, guidance, distillation
+    11 training  one loop for every model, its checkpoints, logs and plans
+    12 metrics   scores with intervals and protocols
+    13 models    networks, their losses, their files, published checkpoints
+    14 recipes   complete, named training configurations
+    15 pipelines trained models put to use and judged
+    16 viewer   pages and pictures of a clip
+    17 export   clips written in other formats
+    18 cli      the program
 """
 
 from typing import TYPE_CHECKING

@@ -77,7 +77,7 @@ def test_the_layers_of_the_architecture_page_are_those_that_are_guarded() -> Non
     lowest_first = re.findall(r'"roadloom\.(\w+)"', contract.group(1))[::-1]
     listed = re.findall(r"^\| `(\w+)` \|", architecture(), re.M)
     assert [name for name in listed if name != "roadloom"] == lowest_first
-    assert architecture().count("Twelve layers") == 1 and len(lowest_first) == 12
+    assert architecture().count("Nineteen layers") == 1 and len(lowest_first) == 19
 
 
 def test_every_public_name_exists() -> None:

@@ -56,6 +56,7 @@ def test_layers_are_listed_alike_everywhere() -> None:
     """README, package docstring and import contract show the same layers, lowest first."""
     layers = [
         "io", "geometry", "sensors", "scene", "town", "prepare", "label", "render",
+        "datasets", "diffusion", "training", "metrics", "models", "recipes", "pipelines",
         "viewer", "export", "cli",
     ]  # fmt: skip
     listed = re.findall(r"^    \d+ (\w+) ", roadloom.__doc__ or "", re.M)

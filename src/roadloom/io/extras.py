@@ -11,6 +11,9 @@ EXTRAS = {
     "rerun": ("rerun", "writes recordings for the Rerun viewer"),
     "gsplat": ("splat", "blends Gaussians on a GPU"),
     "py123d": ("py123d", "opens logs of the 123D format"),
+    "diffusers": ("diffusion", "steps through noise levels"),
+    "lightning_fabric": ("train", "spreads training over devices"),
+    "tensorboard": ("train", "writes training curves"),
     "msgpack": ("py123d", "opens logs of the 123D format"),
 }
 """Package -> (extra of ours that installs it, what it is for)."""

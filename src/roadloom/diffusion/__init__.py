@@ -1,0 +1,1 @@
+"""Noise schedules, objectives, samplers, guidance and distillation; nothing of driving."""

@@ -1,0 +1,1 @@
+"""Complete, named training configurations: one function is one run."""

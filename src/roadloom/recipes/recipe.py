@@ -1,0 +1,15 @@
+"""A recipe: everything that one training run needs to know, under one name."""
+
+from dataclasses import dataclass
+
+from roadloom.training.config import TrainConfig
+from roadloom.training.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    name: str
+    about: str
+    """One line: what is trained, on what machine, in what time."""
+    task: Task
+    train: TrainConfig
