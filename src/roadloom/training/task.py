@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 
+@runtime_checkable
 class Examples(Protocol):
     """Numbered training examples. Picklable, so that worker processes can read them."""
 
@@ -36,11 +37,17 @@ class Step:
     """Losses that are averaged into this optimiser step, over accumulation and all processes."""
 
 
+@runtime_checkable
 class Task(Protocol):
     """Names of ``log`` values are free; ``loss`` is what is descended."""
 
     def build(self) -> nn.Module:
-        """The module that is trained, freshly initialised from torch's global seed."""
+        """The module that is trained, freshly initialised from torch's global seed.
+
+        It must also build on the meta device, to be counted. A module may name blocks by
+        ``checkpoint_blocks() -> list[nn.Module]``: their activations can be computed again, and
+        their weights sharded, one block at a time.
+        """
         ...
 
     def examples(self) -> Examples: ...
@@ -55,9 +62,21 @@ class Task(Protocol):
         ...
 
     def validate(self, module: nn.Module, limit: int | None) -> dict[str, float]:
-        """Scores of the averaged weights on held-out examples; empty if there are none."""
+        """Scores of the averaged weights on held-out examples; empty if there are none.
+
+        Every process of a run is asked and must give the same; a task may share the work with
+        ``training.reduce``.
+        """
         ...
 
     def card(self) -> dict[str, Any]:
         """What the model card must say of data and model: names, hashes, licences."""
         ...
+
+
+@runtime_checkable
+class CountsValidation(Protocol):
+    """A task that says how many examples ``validate`` has without a limit, so that a plan can
+    time a few of them; of another task a plan times the whole validation."""
+
+    def validation_examples(self) -> int: ...

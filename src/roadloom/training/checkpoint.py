@@ -1,0 +1,185 @@
+"""State folders from which a run goes on: ``OUT/checkpoints/step_00001234/``.
+
+Each holds model, ema and optimizer as safetensors and ``state.json``: step, recipe, settings and
+the hash of every file. It is written under another name and renamed when whole, so a folder of
+that name is never half written; the last two are kept.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from roadloom.errors import BadInput
+from roadloom.io.atomic import atomic_folder
+from roadloom.io.read import is_dir, read_json, regular_file
+from roadloom.training.config import TrainConfig
+
+FORMAT = 1
+KEPT = 2
+FREE = frozenset({
+    "steps", "log_every", "save_every", "validate_every", "validate_limit", "workers",
+    "strategy", "micro_batch", "checkpoint_activations", "compile",
+})  # fmt: skip
+"""Settings that may change on a resume: how long, how often, on what machine. ``steps`` changes
+the rest of the learning rate's course, the last four the rounding of sums."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What ``state.json`` holds beside the tensors' hashes."""
+
+    step: int
+    recipe: str
+    config: dict[str, Any]
+    examples: int
+    """Training examples: another number is another order."""
+    scaler: dict[str, Any]
+    """Of the loss in 16 bits."""
+    scores: dict[str, float]
+    """Of the last validation."""
+    seconds: dict[str, float]
+    """Spent so far, by what they were spent on."""
+    memory_bytes: int
+    """Most that was held so far."""
+    format: int = FORMAT
+    config_hash: str = ""
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
+    """File -> SHA-256."""
+
+
+class Checkpoints:
+    """The state folders of one run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, state: State, parts: Mapping[str, Mapping[str, Tensor]]) -> Path:
+        """Write one state folder, then remove all but the last two."""
+        from safetensors.torch import save_file
+
+        target = self.folder / f"step_{state.step:08d}"
+        with atomic_folder(target) as temporary:
+            files = {}
+            for part, tensors in sorted(parts.items()):
+                file = temporary / f"{part}.safetensors"
+                save_file(dict(tensors), file)
+                files[file.name] = _hash(file)
+            held = dataclasses.replace(
+                state, files=files, config_hash=config_hash(state.recipe, state.config)
+            )
+            text = json.dumps(dataclasses.asdict(held), indent=2, allow_nan=False)
+            (temporary / "state.json").write_text(text + "\n")
+            for file in temporary.iterdir():
+                _to_disk(file)
+        self._thin()
+        return target
+
+    def steps(self) -> dict[int, Path]:
+        """Step -> folder, in ascending order."""
+        if not is_dir(self.folder):
+            return {}
+        found = {
+            int(match[1]): path
+            for path in self.folder.iterdir()
+            if (match := re.fullmatch(r"step_(\d{8,})", path.name))
+        }
+        return dict(sorted(found.items()))
+
+    def newest(self) -> Path | None:
+        return next(reversed(self.steps().values()), None)
+
+    def load(self, folder: Path) -> tuple[State, dict[str, dict[str, Tensor]]]:
+        """A state folder, every byte of it checked.
+
+        Raises:
+            BadInput: something is missing, damaged or of another format.
+        """
+        from safetensors.torch import load_file
+
+        state = self._read_state(folder)
+        for name, digest in state.files.items():
+            if _hash(regular_file(folder / name)) != digest:
+                raise self._damaged(folder / name, "is not what was written")
+        return state, {Path(name).stem: load_file(folder / name) for name in state.files}
+
+    def _read_state(self, folder: Path) -> State:
+        file = folder / "state.json"
+        held = read_json(file)
+        if not isinstance(held, dict) or held.get("format") != FORMAT:
+            raise self._damaged(file, f"is not of format {FORMAT}")
+        try:
+            state = State(**held)
+        except TypeError as error:
+            raise self._damaged(file, f"is not a training state: {error}") from error
+        if config_hash(state.recipe, state.config) != state.config_hash:
+            raise self._damaged(file, "holds other settings than were written")
+        return state
+
+    def _damaged(self, file: Path, what: str) -> BadInput:
+        others = [path.name for path in self.steps().values() if path != file.parent]
+        then = f"from {others[-1]}" if others else "from the beginning"
+        return BadInput(what, file=file, remedy=f"remove the folder {file.parent} to go on {then}")
+
+    def _thin(self) -> None:
+        """Remove old folders, each under another name first: a kill leaves none half removed."""
+        for path in list(self.steps().values())[:-KEPT]:
+            path.rename(path.with_name(f".old_{path.name}"))
+        for left in self.folder.glob(".old_step_*"):
+            shutil.rmtree(left)
+
+
+def as_json(config: TrainConfig) -> dict[str, Any]:
+    """The settings as JSON would give them back."""
+    settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return settings
+
+
+def config_hash(recipe: str, config: Mapping[str, Any]) -> str:
+    text = json.dumps([recipe, config], sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def check_same_run(
+    state: State, recipe: str, config: TrainConfig, examples: int, folder: Path
+) -> None:
+    """Refuse to go on with what would be another run.
+
+    Raises:
+        BadInput: names what differs, then and now.
+    """
+    then = {"recipe": state.recipe, "training examples": state.examples} | state.config
+    now = {"recipe": recipe, "training examples": examples} | as_json(config)
+    odd = [
+        f"{name} was {then.get(name)!r}, is {now.get(name)!r}"
+        for name in sorted(then.keys() | now.keys())
+        if name not in FREE and then.get(name) != now.get(name)
+    ]
+    if odd:
+        raise BadInput(
+            f"was begun otherwise: {'; '.join(odd)}", file=folder,
+            remedy="go on with the same recipe and data, or train into another folder",
+        )  # fmt: skip
+    if state.step > config.steps:
+        raise BadInput(
+            f"has {state.step} steps behind it, more than {config.steps}", file=folder,
+            field="steps", remedy="ask for more steps, or train into another folder",
+        )  # fmt: skip
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()
+
+
+def _to_disk(file: Path) -> None:
+    with file.open("rb+") as stream:
+        os.fsync(stream.fileno())
