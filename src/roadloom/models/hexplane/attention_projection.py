@@ -61,7 +61,7 @@ class AttentionProjection(nn.Module):
         self.squeezers = nn.ModuleDict(
             {
                 name: Squeezer(
-                    config.channels, length, transformer,
+                    config.volume_channels, length, transformer,
                     first=first, reference=reference, axes=len(name),
                 )
                 for name, length in lengths.items()

@@ -57,6 +57,7 @@ def build(config: Mapping[str, Any], *, reference: bool = False) -> PublishedVae
                 shape=tuple(_option(data, "spatial_size", _is_shape)),
                 halvings=(halvings, 1, 1, 1),
                 channels=counts["latent_channels"],
+                volume_channels=counts["latent_channels"],
                 query_channels=counts["query_channels"],
                 head_channels=(counts["conv_hidden_low_res"], counts["conv_hidden_high_res"]),
             ),

@@ -34,7 +34,7 @@ class PublishedVae(nn.Module):
     ) -> None:  # fmt: skip
         """``product``: of the squeeze, else its sum."""
         super().__init__()
-        self.config, width = config, config.channels
+        self.config, width = config, config.volume_channels
         self.extractor = VolumeExtractor(config, reference=reference)
         self.projection = AttentionProjection(config, reference=reference, transformer=transformer)
         step = (2 ** config.halvings[0], 1)
@@ -42,7 +42,9 @@ class PublishedVae(nn.Module):
             nn.Conv2d(width, width, step, stride=step) if step[0] > 1 else nn.Identity()
             for _ in ("tx", "ty", "tz")
         )
-        self.posterior = nn.ModuleList(nn.Linear(width, 2 * width) for _ in Planes._fields)
+        self.posterior = nn.ModuleList(
+            nn.Linear(width, 2 * config.channels) for _ in Planes._fields
+        )
         self.squeeze = Squeeze(config, product=product, reference=reference)
         self.head = VolumeHead(config, reference=reference)
 
@@ -59,7 +61,7 @@ class PublishedVae(nn.Module):
         return Planes(*means), Planes(*logvars)
 
     def decode(self, planes: Planes) -> Logits:
-        if not self.checkpointing:
+        if torch.is_grad_enabled() and not self.checkpointing:
             return self.head(self.squeeze(planes))
         features = self.squeeze.features(planes)
         frames, step = self.config.frames, self.frames_at_once

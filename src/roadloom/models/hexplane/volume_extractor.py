@@ -33,7 +33,7 @@ class VolumeExtractor(nn.Module):
     def __init__(self, config: HexPlaneConfig, *, reference: bool = False) -> None:
         super().__init__()
         self.config, self.reference = config, reference
-        width = config.channels
+        width = config.volume_channels
         self.table = nn.Embedding(config.classes, width)
         self.spatial = FrameNet(width, width, config.halvings[1:])
         self.temporal = FrameNet(width + config.frames, width, config.halvings[1:])
@@ -50,7 +50,7 @@ class VolumeExtractor(nn.Module):
             cells.unflatten(0, (batch, time)).permute(0, 5, 1, 2, 3, 4) for cells in both
         )
         if not self.temporal.stages:
-            first_conv = self.temporal.first.weight[:, self.config.channels :, ...]
+            first_conv = self.temporal.first.weight[:, self.config.volume_channels :]
             second = second + first_conv.sum(dim=(2, 3, 4))[None, :, :time, None, None, None]
         return first, second
 
