@@ -75,6 +75,7 @@ def test_flags_do_not_grow_unseen() -> None:
         "info": {"source", "json"},
         "validate": {"source", "partial", "most"},
         "view": {"source", "out", "all", "labels", "rig", "film", "max_frames", "image_width"},
+        "parity": {"fixture", "out"},
         "prepare": OVER_SOURCE | {
             "occupancy", "layouts", "boxes", "images", "cameras", "sweeps", "hz",
         },

@@ -19,6 +19,7 @@ from roadloom.cli.export_rerun import ExportRerun
 from roadloom.cli.export_video import ExportVideo
 from roadloom.cli.info import Info
 from roadloom.cli.label import Label
+from roadloom.cli.parity import Parity
 from roadloom.cli.prepare import Prepare
 from roadloom.cli.render_cameras import RenderCameras
 from roadloom.cli.render_lidar import RenderLidar
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "demo": Demo,
     "info": Info,
     "label": Label,
+    "parity": Parity,
     "prepare": Prepare,
     "validate": Validate,
     "view": View,
