@@ -71,12 +71,17 @@ def log_likelihood(
         squared = (x - mean) ** 2 * torch.exp(-log_variance)
         return -0.5 * (squared + log_variance + math.log(2 * math.pi))
     inverse = torch.exp(-0.5 * log_variance)
-    above = torch.special.ndtr((x + 1 / 255 - mean) * inverse)
-    below = torch.special.ndtr((x - 1 / 255 - mean) * inverse)
-    # The outer cells begin at the centres of the last ones: 0.999 lies between two centres.
-    above = torch.where(x > 0.999, torch.ones_like(above), above)
-    below = torch.where(x < -0.999, torch.zeros_like(below), below)
-    return (above - below).clamp(min=1e-12).log()
+    far, half = -(x - mean).abs() * inverse, inverse / 255
+    # The lower tail on both sides: next to 1 small masses would be lost.
+    mass = _below(far + half) - _below(far - half)
+    # The outer cells begin at the borders of the last ones: 0.999 lies between two centres.
+    outer = _below(half - (x.abs() - x.sign() * mean) * inverse)
+    return torch.where(x.abs() > 0.999, outer, mass).clamp(min=1e-12).log()
+
+
+def _below(z: Tensor) -> Tensor:
+    """Mass of the standard normal below z; ``ndtr`` loses the lower tail in 32 bits."""
+    return 0.5 * torch.erfc(-z * math.sqrt(0.5))
 
 
 def variational_bits(
