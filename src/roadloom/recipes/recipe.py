@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from roadloom.training.config import TrainConfig
+from roadloom.training.export import SaveModel
 from roadloom.training.task import Task
 
 
@@ -13,3 +14,5 @@ class Recipe:
     """One line: what is trained, on what machine, in what time."""
     task: Task
     train: TrainConfig
+    save: SaveModel | None = None
+    """Writes the trained model's folder; a function of a module, so that a plan can try it."""
