@@ -61,6 +61,7 @@ def test_a_group_lists_its_commands(group: str, capsys: pytest.CaptureFixture[st
 
 
 OVER_SOURCE = {"source", "out", "workers", "shard"}
+OF_RECIPE = {"recipe", "steps", "micro_batch", "workers", "device"}
 OVER_DRIVES = OVER_SOURCE | {"labels", "grid", "rig"}
 
 
@@ -75,6 +76,8 @@ def test_flags_do_not_grow_unseen() -> None:
         "info": {"source", "json"},
         "validate": {"source", "partial", "most"},
         "view": {"source", "out", "all", "labels", "rig", "film", "max_frames", "image_width"},
+        "plan": OF_RECIPE | {"data", "json"},
+        "train": OF_RECIPE | {"data", "out", "strategy", "tensorboard", "plan"},
         "parity": {"fixture", "out"},
         "prepare": OVER_SOURCE | {
             "occupancy", "layouts", "boxes", "images", "cameras", "sweeps", "hz",

@@ -20,9 +20,11 @@ from roadloom.cli.export_video import ExportVideo
 from roadloom.cli.info import Info
 from roadloom.cli.label import Label
 from roadloom.cli.parity import Parity
+from roadloom.cli.plan import Plan
 from roadloom.cli.prepare import Prepare
 from roadloom.cli.render_cameras import RenderCameras
 from roadloom.cli.render_lidar import RenderLidar
+from roadloom.cli.train import Train
 from roadloom.cli.validate import Validate
 from roadloom.cli.view import View
 from roadloom.errors import RoadloomError
@@ -32,7 +34,9 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "info": Info,
     "label": Label,
     "parity": Parity,
+    "plan": Plan,
     "prepare": Prepare,
+    "train": Train,
     "validate": Validate,
     "view": View,
 }
