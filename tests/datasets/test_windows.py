@@ -245,6 +245,8 @@ def test_what_is_not_there(prepared: Path, tmp_path: Path) -> None:
         OccupancyWindows(Prepared(prepared), hz=2)
     with pytest.raises(BadInput, match="100 frames in a row"):
         OccupancyWindows(made_clip(), frames=100)
+    with pytest.raises(BadInput, match="the same scene"):
+        OccupancyWindows([made_clip("a"), made_clip("a")])
     with pytest.raises(BadInput, match="no view"):
         OccupancyWindows(made_clip(), view="none")
     with pytest.raises(IndexError, match="no window"):

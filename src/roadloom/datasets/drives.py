@@ -151,6 +151,10 @@ def drives_of(
     else:
         clips = [place] if isinstance(place, Clip) else cast(Sequence[Clip], place)
         by_name = {clip.scene_id: clip for clip in clips}
+        if len(by_name) < len(clips):
+            raise BadInput(
+                "two clips have the same scene", field="scene_id", remedy="give each clip once"
+            )
         known, open_clip = tuple(by_name), by_name.__getitem__
     wanted = known if scenes is None else tuple(scenes)
     _check_there(wanted, known, "the opened source")
