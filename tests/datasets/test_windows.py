@@ -236,7 +236,7 @@ def test_numbers_out_of_range(options: dict) -> None:
 def test_what_is_not_there(prepared: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="no prepared folder"):
         OccupancyWindows(tmp_path / "nowhere")
-    with pytest.raises(MissingInput, match="roadloom prepare made:36 --occupancy occ3d"):
+    with pytest.raises(MissingInput, match="roadloom prepare made:24 --occupancy occ3d"):
         OccupancyWindows(prepared, grid="occ3d")
     for place in (prepared, made_clip()):
         with pytest.raises(MissingInput, match="zebra"):
