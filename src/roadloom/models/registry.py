@@ -13,9 +13,11 @@ A tensor that the model computes for itself (position tables) is a persistent bu
 shape; parity leaves it as built. ``run`` is called without gradients, in evaluation mode.
 """
 
+from roadloom.models.hexplane.published_dit import HEXPLANE_DIT
 from roadloom.models.hexplane.published_names import HEXPLANE_VAE
 from roadloom.models.published import PublishedSystem
 
 SYSTEMS: dict[str, PublishedSystem] = {
     "hexplane_vae": HEXPLANE_VAE,
+    "hexplane_dit": HEXPLANE_DIT,
 }
