@@ -23,7 +23,7 @@ demo: $(STAMP)  ## drive through the built-in town and say where to look
 	$(BIN)/roadloom demo --out out/demo
 
 test: $(STAMP)  ## every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0
 
 check: $(STAMP)  ## format, lint, layers, types
 	$(BIN)/ruff format --check .

@@ -2,16 +2,20 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from roadloom.cli.info import Info
 from roadloom.cli.main import COMMANDS, GROUPS, main
 from roadloom.cli.many import counted
+from roadloom.errors import BadInput
 from roadloom.geometry.voxel_grid import CARLA_SC, GRIDS
 from roadloom.scene.labels import LabelFolder
 from roadloom.scene.occupancy import Occupancy
@@ -178,6 +182,39 @@ def test_another_rig_only_where_the_world_is_made(tmp_path: Path) -> None:
     file.write_text("roadloom_rig: 1\nname: broken\n")
     done = run("demo", "--rig", str(file), "--out", str(tmp_path / "out"))
     assert done.returncode == 2 and str(file) in done.stderr
+
+
+def _finishes() -> int:
+    return 0
+
+
+def _finds_an_error() -> int:
+    raise BadInput("nothing is right")
+
+
+def _is_told_to_end() -> int:
+    signal.raise_signal(signal.SIGTERM)
+    raise AssertionError("went on")
+
+
+@pytest.mark.parametrize(
+    ("work", "status"), [(_finishes, 0), (_finds_an_error, 2), (_is_told_to_end, 130)]
+)
+def test_a_run_leaves_sigterm_as_it_was(
+    work: Callable[[], int], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else children that a caller forks later inherit a handler, and can miss the signal."""
+    monkeypatch.setattr(Info, "run", lambda _: work())
+    usual = signal.getsignal(signal.SIGTERM)
+    try:
+        for before in (signal.SIG_DFL, signal.SIG_IGN, lambda *_: None):
+            signal.signal(signal.SIGTERM, before)
+            with pytest.raises(SystemExit) as stop:
+                main(["info", "town-v1:val"])
+            assert stop.value.code == status
+            assert signal.getsignal(signal.SIGTERM) == before
+    finally:
+        signal.signal(signal.SIGTERM, usual)
 
 
 def test_debug_shows_the_traceback() -> None:

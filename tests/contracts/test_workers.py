@@ -1,15 +1,17 @@
 """Frames read in worker processes: the same bytes as in the parent, and no storm of threads."""
 
 import hashlib
-import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.processes import answers_of, begun
 from tests.scene.readers import av2_log
 from tests.scene.readers.nuscenes_root import Root
 from tests.scene.rich_clip import rich_clip
@@ -79,9 +81,8 @@ def read_in_worker(frame: Frame) -> tuple[str, int, int, int]:
     return hash_of(frame), before, threads(), os.getpid()
 
 
-def read_file_in_worker(arguments: tuple[Any, int]) -> str:
+def read_file_in_worker(source: Any, key: int) -> str:
     """The same through a source that the parent opened."""
-    source, key = arguments
     return hash_of(source[0][key])
 
 
@@ -90,12 +91,10 @@ def test_four_spawned_workers_read_what_the_parent_reads(name: str) -> None:
     clip = roadloom.open(name)[0]
     expected = [hash_of(frame) for frame in clip]
     assert len(set(expected)) == len(clip)
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(WORKERS) as pool:
-        answers = pool.map(read_in_worker, list(clip) * 3, chunksize=1)
-        sources = pool.map(
-            read_file_in_worker, [(roadloom.open(name), key) for key in range(len(clip))]
-        )
+    jobs = [partial(read_in_worker, frame) for frame in list(clip) * 3]
+    more = [partial(read_file_in_worker, roadloom.open(name), key) for key in range(len(clip))]
+    found = answers_of(jobs + more, WORKERS)
+    answers, sources = found[: len(jobs)], found[len(jobs) :]
     assert [answer[0] for answer in answers] == expected * 3
     assert sources == expected
     cores = os.cpu_count() or 1
@@ -105,39 +104,38 @@ def test_four_spawned_workers_read_what_the_parent_reads(name: str) -> None:
         assert after <= cores + 3, "the worker runs more threads than the machine has cores"
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_forked_workers_share_nothing_with_a_parent_that_has_read(name: str) -> None:
     """An open file would share its offset; what was read before the fork must not matter."""
-    clip = roadloom.open(name)[0]
-    expected = [hash_of(frame) for frame in clip]
-    context = multiprocessing.get_context("fork")
-    with context.Pool(WORKERS) as pool:
-        answers = pool.map_async(_hash_of_inherited, [(name, k) for k in range(len(clip))] * 5)
-        again = [hash_of(frame) for frame in clip]  # at the same time, in the parent
-        assert answers.get(timeout=60) == expected * 5
-    assert again == expected
+    expected = [hash_of(frame) for frame in roadloom.open(name)[0]]
+    (found,) = answers_of([partial(_read_in_forks, name, inherit=False)], workers=1)
+    assert found == (expected, expected * 5, expected)
+
+
+def test_forked_workers_may_use_the_parent_s_own_objects(name: str) -> None:
+    expected = [hash_of(frame) for frame in roadloom.open(name)[0]]
+    (found,) = answers_of([partial(_read_in_forks, name, inherit=True)], workers=1)
+    assert found == (expected, expected * 5, expected)
+
+
+def _read_in_forks(name: str, inherit: bool) -> tuple[list[str], list[str], list[str]]:
+    """Hashes that this process finds before it forks, those of its forks, and its own meanwhile."""
+    source = roadloom.open(name)
+    before = [hash_of(frame) for frame in source[0]]
+    if inherit:
+        _INHERITED[name] = source
+    jobs = [partial(_hash_of_inherited, name, key) for key in range(len(before))] * 5
+    with begun(jobs, WORKERS, "fork", patience_s=60) as answers:
+        meanwhile = [hash_of(frame) for frame in source[0]]
+        return before, answers(), meanwhile
 
 
 _INHERITED: dict[str, Any] = {}
 
 
-def _hash_of_inherited(arguments: tuple[str, int]) -> str:
+def _hash_of_inherited(name: str, key: int) -> str:
     """Through objects that live in the parent's memory image, where there are any."""
-    name, key = arguments
     source = _INHERITED.get(name) or roadloom.open(name)
     return hash_of(source[0][key])
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_forked_workers_may_use_the_parent_s_own_objects(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = roadloom.open(name)
-    expected = [hash_of(frame) for frame in source[0]]
-    monkeypatch.setitem(_INHERITED, name, source)
-    with multiprocessing.get_context("fork").Pool(WORKERS) as pool:
-        jobs = [(name, key) for key in range(len(expected))] * 5
-        assert pool.map_async(_hash_of_inherited, jobs, chunksize=1).get(60) == expected * 5
 
 
 def test_no_file_stays_open(name: str) -> None:
@@ -166,7 +164,7 @@ def test_a_data_loader_of_torch_reads_the_same(tmp_path: Path) -> None:
     rich_clip(tmp_path).save(tmp_path / "clip")
     clip = roadloom.open(f"folder:{tmp_path}/clip")[0]
     loader = torch_data.DataLoader(
-        _Frames(clip), batch_size=None, num_workers=2, multiprocessing_context="spawn"
+        _Frames(clip), batch_size=None, num_workers=2, multiprocessing_context="spawn", timeout=120
     )
     assert list(loader) == [hash_of(frame) for frame in clip]
 
@@ -182,3 +180,10 @@ class _Frames:
 
     def __getitem__(self, index: int) -> str:
         return hash_of(self.clip[index])
+
+
+def test_a_worker_that_dies_or_stalls_fails_the_test_instead_of_holding_it() -> None:
+    with pytest.raises(AssertionError, match="ended without an answer, with status 3"):
+        answers_of([partial(os._exit, 3), os.getpid], workers=2)
+    with pytest.raises(AssertionError, match="not answered within 0.1 s"):
+        answers_of([partial(time.sleep, 600)], workers=1, patience_s=0.1)

@@ -2,8 +2,6 @@
 
 import io
 import json
-import multiprocessing
-import os
 import pickle
 import shutil
 import signal
@@ -11,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.processes import answers_of
 from tests.scene.readers.occupancy_roots import write_carla
 from tests.scene.rich_clip import rich_clip
 
@@ -626,14 +626,11 @@ def test_a_killed_worker_is_a_typed_error(
     assert len(Prepared(tmp_path)) == 7
 
 
-def read_frame(arguments: tuple[Prepared, int]) -> bytes:
-    prepared, frame = arguments
-    return prepared[0].layout(frame).channels.tobytes() + str(os.getpid()).encode() * 0
+def read_frame(prepared: Prepared, frame: int) -> bytes:
+    return prepared[0].layout(frame).channels.tobytes()
 
 
 def test_worker_processes_read_the_same(small: Path) -> None:
     prepared = Prepared(small)
-    jobs = [(prepared, n) for n in range(len(prepared[0]))] * 3
-    expected = [read_frame(job) for job in jobs]
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        assert pool.map(read_frame, jobs, chunksize=1) == expected
+    jobs = [partial(read_frame, prepared, n) for n in range(len(prepared[0]))] * 3
+    assert answers_of(jobs, workers=2) == [job() for job in jobs]

@@ -4,7 +4,8 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 import tyro
@@ -72,17 +73,32 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot write
+    with _sigterm_as_ctrl_c():
+        try:
+            sys.exit(_run(arguments))
+        except BrokenPipeError:  # the reader of our output left, as `| head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        except KeyboardInterrupt:
+            sys.stderr.write(
+                "roadloom: interrupted; every file that is there is whole, but some are missing "
+                "(remedy: run the same command again)\n"
+            )
+            sys.exit(130)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM tidies up as Ctrl-C does; afterwards it does again what it did before.
+
+    A program that calls ``main`` may fork later, and a child with a handler of Python's can
+    miss the signal: one that comes before the child begins, or just as it begins to wait.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        sys.exit(_run(arguments))
-    except BrokenPipeError:  # the reader of our output left, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except KeyboardInterrupt:
-        sys.stderr.write(
-            "roadloom: interrupted; every file that is there is whole, but some are missing "
-            "(remedy: run the same command again)\n"
-        )
-        sys.exit(130)
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: not set by Python
 
 
 def _run(arguments: list[str]) -> int:
@@ -90,7 +106,6 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.write(f"roadloom {__version__}\n")
         return 0
     command = _parse(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidy up as after Ctrl-C
     if command.debug:
         return command.run()
     sys.excepthook = _one_line

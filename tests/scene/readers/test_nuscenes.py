@@ -1,13 +1,13 @@
 """The reader against a root made from formulas, with its world near by and 5,000 km away."""
 
 import json
-import operator
 import pickle
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.processes import answers_of
 from tests.scene.readers import nuscenes_root as made
 from tests.scene.readers.nuscenes_root import Root
 
@@ -310,11 +310,10 @@ def test_place_names_root_and_version(tmp_path: Path) -> None:
 
 def test_copies_in_other_processes_read_the_same(clip: Clip) -> None:
     assert clip[1].boxes is not None and len(pickle.dumps(clip)) < 20_000
-    with get_context("spawn").Pool(2) as pool:
-        boxes = pool.map(operator.methodcaller("boxes", 1), [clip.reader] * 2)
-        sweeps = pool.map(operator.methodcaller("sweep", "LIDAR_TOP", 3), [clip.reader] * 2)
-    assert all(b.same_as(clip[1].boxes) for b in boxes)
-    assert all(s.same_as(clip[1].lidar()) for s in sweeps)
+    jobs = [partial(clip.reader.boxes, 1)] * 2 + [partial(clip.reader.sweep, "LIDAR_TOP", 3)] * 2
+    found = answers_of(jobs, workers=2)
+    assert all(boxes.same_as(clip[1].boxes) for boxes in found[:2])
+    assert all(sweep.same_as(clip[1].lidar()) for sweep in found[2:])
 
 
 def test_records_in_any_order_give_the_same_clip(tmp_path: Path) -> None:
