@@ -35,6 +35,20 @@ class HexPlaneConfig:
     """Channels of the planes in the volume decoder (published: 64)."""
     head_channels: tuple[int, int] = (128, 32)
     """Of the volume head at low and at full resolution."""
+    volume_channels: int = 16
+    """Of a cell of the extractor's volumes."""
+    extractor_blocks: int = 2
+    """Residual blocks of the folded extractor."""
+    head_blocks: int = 3
+    """Residual blocks of the folded head."""
+    plane_blocks: int = 2
+    """Residual blocks per plane, in the query projection and in the folded squeeze."""
+    ground_width: int = 96
+    """Channels of those blocks for XY."""
+    plane_width: int = 48
+    """Channels of those blocks for the other planes."""
+    heads: int = 8
+    """Learned queries of the query projection along time; half as many along other axes."""
     compat: bool = False
     """Reproduce the published code, quirks included: the read-out of position 0."""
 

@@ -1,0 +1,218 @@
+"""Models as folders in the layout of the Hugging Face hub.
+
+    config.json        system, format version, the network's configuration
+    model.safetensors  weights, in half precision if wanted
+    card.json          recipe, data, steps, seed, scores, licence, hash of the weights
+    README.md          the same as a page to read
+
+Nothing is ever unpickled. A model that ships with Roadloom goes by its name.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from roadloom.errors import BadInput, MissingInput
+from roadloom.io.atomic import write_bytes, write_json, write_text
+from roadloom.io.read import is_dir, read_bytes, read_json
+
+FORMAT = 1
+WEIGHTS, CONFIG, CARD, README = "model.safetensors", "config.json", "card.json", "README.md"
+AGAIN = "get the whole model folder again"
+
+SYSTEMS: dict[str, tuple[str, str]] = {
+    "hexplane_vae": (
+        "roadloom.models.hexplane.config.HexPlaneConfig",
+        "roadloom.models.hexplane.vae.HexPlaneVae",
+    ),
+}
+"""Name -> where its configuration's dataclass is, and the module's class, built of one alone."""
+
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+"""How pickles begin, and the archives that torch writes."""
+
+
+def save_model(
+    folder: str | Path,
+    module: nn.Module,
+    system: str,
+    config: Any,
+    card: Mapping[str, Any],
+    *,
+    half: bool = False,
+) -> Path:
+    """Write a model folder. What is there is replaced file by file, the weights last.
+
+    Args:
+        system: a name of ``SYSTEMS``.
+        config: the dataclass that the module was built of.
+        card: for ``card.json`` and the page; ``about`` becomes its first line, ``licence`` its
+            licence, ``scores`` a table.
+        half: 16 bits for floats of 32; a value that does not fit is refused.
+
+    Raises:
+        BadInput: a weight is not finite or does not fit, or the folder cannot be written.
+    """
+    from safetensors.torch import save
+
+    path = Path(folder)
+    tensors = {name: _stored(name, tensor, half) for name, tensor in module.state_dict().items()}
+    data = save(tensors)
+    count = sum(parameter.numel() for parameter in module.parameters())
+    full = {
+        **card, "system": system, "parameters": count, "weights_sha256": sha256(data).hexdigest(),
+    }  # fmt: skip
+    settings = dataclasses.asdict(config)
+    write_json(path / CONFIG, {"roadloom_model": FORMAT, "system": system, "config": settings})
+    write_json(path / CARD, full)
+    write_text(path / README, readme(path.name, full))
+    write_bytes(path / WEIGHTS, data)
+    return path
+
+
+def load_model(place: str | Path) -> tuple[nn.Module, dict[str, Any]]:
+    """A stored network, in evaluation mode, on the CPU, in 32 bits; and its card.
+
+    Args:
+        place: a folder, or the name of a model that ships.
+
+    Raises:
+        MissingInput: no such folder, name or file.
+        BadInput: a file is damaged, of another version or system, or weights do not fit.
+    """
+    folder = find_model(place)
+    module = _built(folder / CONFIG)
+    tensors = _weights(folder / WEIGHTS)
+    _check_fit(module.state_dict(), tensors, folder / WEIGHTS)
+    module.load_state_dict(tensors)  # copied into the module's own 32 bits
+    card = read_json(folder / CARD)
+    if not isinstance(card, dict):
+        raise BadInput("is no card of a model", file=folder / CARD, remedy=AGAIN)
+    return module.requires_grad_(False).eval(), card
+
+
+def find_model(place: str | Path) -> Path:
+    """The folder itself, or that of the shipped model of this name."""
+    if str(place) in shipped():
+        return _shelf() / str(place)
+    if is_dir(place):
+        return Path(place)
+    raise MissingInput(
+        "is no folder and no model that ships", file=place,
+        remedy=f"name a model folder, or one of {', '.join(shipped()) or 'none yet'}",
+    )  # fmt: skip
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the models that come with Roadloom."""
+    return tuple(sorted(path.parent.name for path in _shelf().glob(f"*/{CONFIG}")))
+
+
+def readme(name: str, card: Mapping[str, Any]) -> str:
+    """The card as a page, with the header that the hub reads."""
+    lines = ["---", "library_name: roadloom"]
+    lines += [f"license: {card['licence']}"] if "licence" in card else []
+    lines += ["---", "", f"# {name}", ""]
+    lines += [f"{card['about']}", ""] if "about" in card else []
+    lines += [f"System `{card['system']}`, {card['parameters']:,} parameters.", ""]
+    scores = card.get("scores")
+    if isinstance(scores, Mapping) and scores:
+        lines += ["| score | value |", "|---|---|"]
+        lines += [f"| {key} | {_short(value)} |" for key, value in scores.items()] + [""]
+    told = {"about", "licence", "scores", "system", "parameters"}
+    lines += [f"- {key}: {_short(value)}" for key, value in card.items() if key not in told]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _shelf() -> Path:
+    return Path(str(files("roadloom"))) / "weights"
+
+
+def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
+    small = tensor.half() if half and tensor.dtype == torch.float32 else tensor
+    if tensor.is_floating_point() and not bool(small.isfinite().all()):
+        raise BadInput(
+            "is not finite" + (" in 16 bits" if half else ""), field=name,
+            remedy="store weights of a run that did not diverge, or in 32 bits",
+        )  # fmt: skip
+    return small.detach().cpu().contiguous()
+
+
+def _built(file: Path) -> nn.Module:
+    """The network that a ``config.json`` describes, with fresh weights."""
+    found = read_json(file)
+    if not isinstance(found, dict) or found.get("roadloom_model") != FORMAT:
+        raise BadInput(
+            f"is no model configuration of version {FORMAT}", file=file, field="roadloom_model",
+            remedy="store the model with this version of Roadloom",
+        )  # fmt: skip
+    system, settings = found.get("system"), found.get("config")
+    if system not in SYSTEMS:
+        raise BadInput(
+            f"{system!r} is no system of this version", file=file, field="system",
+            remedy=f"there are {', '.join(sorted(SYSTEMS))}",
+        )  # fmt: skip
+    kind, network = map(_import, SYSTEMS[system])
+    try:
+        config = msgspec.convert(settings, kind)
+    except msgspec.ValidationError as error:
+        raise BadInput(str(error), file=file, field="config", remedy=AGAIN) from error
+    unknown = sorted(set(settings or ()) - {field.name for field in dataclasses.fields(kind)})
+    if unknown:
+        raise BadInput(
+            f"{', '.join(unknown)}: not known to this version", file=file, field="config",
+            remedy="use the version of Roadloom that stored it",
+        )  # fmt: skip
+    module: nn.Module = network(config)
+    return module
+
+
+def _import(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def _weights(file: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    data = read_bytes(file)
+    if data.startswith(_PICKLES):
+        raise BadInput(
+            "is a pickled checkpoint, which can run code when it is read", file=file,
+            remedy="let its owner store it as safetensors",
+        )  # fmt: skip
+    try:
+        return dict(load(data))
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise BadInput(f"is no whole safetensors file: {error}", file=file, remedy=AGAIN) from error
+
+
+def _check_fit(own: Mapping[str, Tensor], found: Mapping[str, Tensor], file: Path) -> None:
+    """Refuse weights that are lacking, too many, of another shape, or not finite."""
+    for what, names in (("lack", own.keys() - found.keys()), ("add", found.keys() - own.keys())):
+        if names:
+            some = ", ".join(sorted(names)[:3])
+            raise BadInput(
+                f"the weights {what} {len(names)}: {some}", file=file, field="names", remedy=AGAIN
+            )
+    for name, tensor in found.items():
+        if tensor.shape != own[name].shape:
+            raise BadInput(
+                f"{tuple(tensor.shape)}, the configuration asks for {tuple(own[name].shape)}",
+                file=file, field=name, remedy=AGAIN,
+            )  # fmt: skip
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise BadInput("holds NaN or infinity", file=file, field=name, remedy=AGAIN)
