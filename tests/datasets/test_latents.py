@@ -15,7 +15,7 @@ import pytest
 import torch
 from tests.datasets.made_drive import made_clip
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from roadloom.datasets.drive_conditions import DriveWindows
 from roadloom.datasets.encode_latents import LatentWriter, encode_clips
@@ -23,6 +23,9 @@ from roadloom.datasets.latent_windows import LatentWindows
 from roadloom.datasets.latents import LatentFolder, LatentStatistics
 from roadloom.datasets.windows import OccupancyWindows
 from roadloom.errors import BadInput, MissingInput
+from roadloom.models.hexplane.conditions import Conditions
+from roadloom.models.hexplane.planes import Planes, PlaneSize
+from roadloom.models.hexplane.rollout import roll_out, unroll
 
 HASH = "0123456789abcdef" * 4
 FRAMES, STRIDE = 8, 4
@@ -124,7 +127,7 @@ def test_examples_bring_the_conditions_of_their_windows(prepared: Path, encoded:
         assert examples.window_name(index) == windows.window_name(index)
         before = windows.previous(index)
         assert examples.previous(index) == before
-        assert bool(found["has_previous"]) == (before is not None)
+        assert bool(found["given.previous"]) == (before is not None)
         latent = {n: t[None] for n, t in encode(windows.read(index, 0)["voxels"][None])
                   ._asdict().items()}  # fmt: skip
         latent = {name: tensor[0].half().float() for name, tensor in latent.items()}
@@ -158,6 +161,33 @@ def test_an_encoder_of_maps(prepared: Path, tmp_path: Path) -> None:
     for key in ("layout", "trajectory", "command"):
         assert torch.equal(found[key], published[key])
     assert examples.window_name(1) == windows.window_name(1)
+
+
+def as_planes(voxels: Tensor) -> Planes:
+    means = voxels.float().mean((1, 2, 3, 4))[:, None, None, None]
+    size = PlaneSize(t=4, x=8, y=8, z=4)
+    return Planes(*(means * torch.ones(len(voxels), 2, *shape) for shape in size.shapes()))
+
+
+def rolled(latents: dict[str, Tensor]) -> Tensor:
+    return roll_out(Planes(**latents))
+
+
+def test_six_planes_become_a_rollout_and_conditions(prepared: Path, tmp_path: Path) -> None:
+    """The names are those that the transformer's conditions are read by."""
+    windows = windows_of(prepared, scenes=["c"])
+    encode_clips(windows, as_planes, tmp_path / "planes", encoder=HASH)
+    examples = LatentWindows(tmp_path / "planes", assemble=rolled)
+    batch = default_collate([examples.read(index, 0) for index in range(4)])
+    assert batch["latent"].shape == batch["previous"].shape == (4, 2, 16, 16)
+    conditions = Conditions.from_tensors(batch)
+    assert conditions.mask("previous").tolist() == [False, False, True, True]
+    assert set(conditions.values()) == {"previous", "layout", "command", "trajectory"}
+    mean = windows.read(2, 0)["voxels"].float().mean()
+    size = PlaneSize(t=4, x=8, y=8, z=4)
+    planes = unroll(batch["latent"][2:3], size)._asdict()
+    for plane in examples.statistics.restore(planes).values():
+        torch.testing.assert_close(plane, mean.expand_as(plane), rtol=1e-3, atol=1e-5)
 
 
 class Rows(Dataset):

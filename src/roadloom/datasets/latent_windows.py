@@ -15,7 +15,7 @@ from torch import Tensor
 
 from roadloom.datasets.drive_conditions import command_of, trajectory_of
 from roadloom.datasets.latents import LATENT, MAP, LatentFolder, LatentStatistics
-from roadloom.datasets.windows import WindowName
+from roadloom.datasets.windows import GAP, WindowName
 from roadloom.errors import BadInput, MissingInput
 from roadloom.geometry.pose import Pose
 
@@ -65,13 +65,13 @@ class LatentWindows:
             if scene not in place.scenes:
                 raise MissingInput("no such scene", file=place.folder, field=scene)
         self.frames = int(place.manifest["frames"])
-        starts = [place.read(scene, "start").numpy() for scene in self.scenes]
-        self._first = np.cumsum([0, *map(len, starts)])
+        self._starts = [place.read(scene, "start").numpy() for scene in self.scenes]
+        self._times = [place.read(scene, "time_ns").numpy() for scene in self.scenes]
+        self._first = np.cumsum([0, *map(len, self._starts)])
         if not self._first[-1]:
             raise BadInput(
                 "holds no window", file=place.folder, field="windows", remedy="encode some"
             )
-        self._starts = starts
         self.statistics = place.statistics() if statistics is None else statistics
         self._kept: dict[tuple[str, str], Tensor] = {}
 
@@ -83,7 +83,7 @@ class LatentWindows:
 
     def read(self, index: int, seed: int) -> dict[str, Tensor]:
         """``latent`` and ``previous`` (normalised float32 [C H W]; zeros where there is none and
-        ``has_previous`` is false), ``layout`` (bool [T K x y]), ``trajectory`` (float32 [T 3])
+        ``given.previous`` is false), ``layout`` (bool [T K x y]), ``trajectory`` (float32 [T 3])
         and ``command`` (int64). The seed changes nothing.
         """
         scene, window = self.locate(index)
@@ -97,7 +97,7 @@ class LatentWindows:
         return {
             **_keyed("latent", latent),
             **_keyed("previous", before),
-            "has_previous": torch.tensor(earlier is not None),
+            "given.previous": torch.tensor(earlier is not None),
             "layout": self.layout(index),
             "trajectory": trajectory,
             "command": torch.tensor(command_of(trajectory, compat=self.compat)),
@@ -111,40 +111,32 @@ class LatentWindows:
         return self.scenes[scene], int(index - self._first[scene])
 
     def window_name(self, index: int) -> WindowName:
-        scene, _ = self.locate(index)
-        frame = self._start(index)
-        skip = int(self.folder.manifest["skip"])
-        times = self._tensor(scene, "time_ns")
-        return WindowName(scene, frame * (skip + 1), int(times[frame]))
+        scene, start = self._place(index)
+        frame = start * (int(self.folder.manifest["skip"]) + 1)
+        return WindowName(self.scenes[scene], frame, int(self._times[scene][start]))
 
     def poses(self, index: int) -> Pose:
         """``world_from_ego`` [T] of the window's frames."""
-        scene, start = self.locate(index)[0], self._start(index)
-        span = slice(start, start + self.frames)
         rotation, translation = (
-            self._tensor(scene, name)[span].numpy() for name in ("rotation", "translation")
+            self._of_frames(index, name).numpy() for name in ("rotation", "translation")
         )
         return Pose(rotation, translation)
 
     def layout(self, index: int) -> Bool[Tensor, "time layout x y"]:
-        scene, start = self.locate(index)[0], self._start(index)
-        packed = self._tensor(scene, "layout")[start : start + self.frames]
         manifest = self.folder.manifest
         cells = int(manifest["cells"][1]) // int(manifest["layout"]["pool"])
-        bits = np.unpackbits(packed.numpy(), axis=-1, count=cells)
-        return torch.from_numpy(bits.astype(bool))
+        packed = self._of_frames(index, "layout").numpy()
+        return torch.from_numpy(np.unpackbits(packed, axis=-1, count=cells).astype(bool))
 
     def previous(self, index: int) -> int | None:
         """The window that ends where this one begins; None if it was not encoded."""
-        scene = int(np.searchsorted(self._first, index, side="right")) - 1
-        starts, earlier = self._starts[scene], self._start(index) - self.frames
+        scene, start = self._place(index)
+        starts, earlier = self._starts[scene], start - self.frames
         found = int(np.searchsorted(starts, earlier))
         if found >= len(starts) or starts[found] != earlier:
             return None
-        times = self._tensor(self.scenes[scene], "time_ns")
-        step = np.median(np.diff(times.numpy()))
-        last = earlier + self.frames
-        joined = int(times[last] - times[last - 1]) <= 1.5 * step
+        steps = np.diff(self._times[scene])
+        joined = steps[start - 1] <= GAP * np.median(steps)
         return int(self._first[scene]) + found if joined else None
 
     def preload(self, limit_bytes: int = 4 * 2**30) -> int:
@@ -161,24 +153,28 @@ class LatentWindows:
             )  # fmt: skip
         names = [LATENT + name for name in self.folder.shapes]
         for scene in self.scenes:
-            for name in (*names, "time_ns", "layout", "rotation", "translation"):
+            for name in (*names, "layout", "rotation", "translation"):
                 self._kept[scene, name] = self.folder.read(scene, name)
         return total
 
-    def _start(self, index: int) -> int:
-        scene = int(np.searchsorted(self._first, index, side="right")) - 1
-        return int(self._starts[scene][index - self._first[scene]])
+    def _place(self, index: int) -> tuple[int, int]:
+        """Number of the scene, and first frame of the window, counted after thinning."""
+        name, window = self.locate(index)
+        scene = self.scenes.index(name)
+        return scene, int(self._starts[scene][window])
 
-    def _tensor(self, scene: str, name: str) -> Tensor:
+    def _of_frames(self, index: int, name: str) -> Tensor:
+        """Rows of a tensor that has one per frame."""
+        scene, start = self._place(index)
+        return self._rows(self.scenes[scene], name, slice(start, start + self.frames))
+
+    def _rows(self, scene: str, name: str, rows: int | slice) -> Tensor:
         kept = self._kept.get((scene, name))
-        return self.folder.read(scene, name) if kept is None else kept
+        return self.folder.read(scene, name, rows) if kept is None else kept[rows]
 
     def _latent(self, scene: str, window: int) -> dict[str, Tensor]:
-        raw = {}
-        for name in self.folder.shapes:
-            kept = self._kept.get((scene, LATENT + name))
-            row = self.folder.read(scene, LATENT + name, window) if kept is None else kept[window]
-            raw[name] = row.float()
+        names = self.folder.shapes
+        raw = {name: self._rows(scene, LATENT + name, window).float() for name in names}
         plain = self.statistics.normalise(raw)
         if self.assemble is None:
             return plain

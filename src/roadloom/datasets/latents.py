@@ -173,8 +173,8 @@ class LatentFolder:
             )  # fmt: skip
         return found
 
-    def read(self, scene: str, name: str, window: int | None = None) -> Tensor:
-        """One tensor of a scene, or one row of it.
+    def read(self, scene: str, name: str, rows: int | slice | None = None) -> Tensor:
+        """One tensor of a scene, or some rows of it; only these are read.
 
         Raises:
             BadInput: damaged, or no such tensor.
@@ -182,7 +182,7 @@ class LatentFolder:
         path = windows_path(self.folder, scene)
         try:
             with safe_open(path, framework="pt") as file:
-                return file.get_tensor(name) if window is None else file.get_slice(name)[window]
+                return file.get_tensor(name) if rows is None else file.get_slice(name)[rows]
         except (SafetensorError, OSError, ValueError) as error:
             raise BadInput(f"is damaged: {error}", file=path, field=name, remedy=AGAIN) from error
 
