@@ -47,8 +47,7 @@ def invert(
     x = data
     for noisier, level in zip(levels[-2::-1], levels[:0:-1], strict=True):
         time = torch.full((len(x),), noisier.time, dtype=torch.float32, device=x.device)
-        # What a prediction of zero would lead to: the same x, but for the shrinking signal.
-        end = back(x, torch.zeros_like(x), level, noisier)
+        end = x
         for _ in range(iterations):
             prediction, _ = split_variance(denoise(end, time).to(x), x.shape[1])
             end = back(x, prediction, level, noisier)
