@@ -29,7 +29,7 @@ LAYOUT_CLASSES = ("Road", "Sidewalk", "Vehicle")
 PUBLISHED_LAYOUT = {"classes": ("Vehicle",), "pool": 4}
 """Arguments of ``DriveWindows`` for the published layout, T x 1 x 32 x 32 on CarlaSC's grid."""
 TURN_RAD, MOVE_M = 0.0025, 0.03
-"""Thresholds of the commands, per frame of the window."""
+"""Thresholds of the commands, per frame of the window; for CarlaSC's ten frames a second."""
 
 
 def layout_of(
