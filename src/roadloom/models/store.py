@@ -33,6 +33,14 @@ SYSTEMS: dict[str, tuple[str, str]] = {
         "roadloom.models.hexplane.config.HexPlaneConfig",
         "roadloom.models.hexplane.vae.HexPlaneVae",
     ),
+    "features_scene": (
+        "roadloom.models.features.scene_net.SceneFeatureConfig",
+        "roadloom.models.features.scene_net.SceneFeatures",
+    ),
+    "features_view": (
+        "roadloom.models.features.view_net.ViewFeatureConfig",
+        "roadloom.models.features.view_net.ViewFeatures",
+    ),
 }
 """Name -> where its configuration's dataclass is, and the module's class, built of one alone."""
 

@@ -28,6 +28,7 @@ from roadloom.models.hexplane.losses import (
     segmentation_loss,
     weight_sum,
 )
+from roadloom.models.hexplane.motion import motion_of
 from roadloom.models.hexplane.vae import HexPlaneVae, Reconstruction
 from roadloom.models.store import save_model
 from roadloom.prepare.read import Prepared
@@ -58,7 +59,26 @@ class Made:
             x, y, z = (slice(a, a + max(1, n // 8)) for a, n in zip(low, self.shape, strict=True))
             voxels[:, x, y, z] = number
         whole = torch.from_numpy(voxels)
-        return {"voxels": whole, "valid": torch.ones_like(whole, dtype=torch.bool)}
+        still = torch.zeros(self.frames, 3)
+        return {"voxels": whole, "valid": torch.ones_like(whole, dtype=torch.bool), "motion": still}
+
+
+class MovingWindows:
+    """Windows with the ego's ``motion`` [T 3], as the autoencoder takes it; from poses."""
+
+    def __init__(self, windows: OccupancyWindows) -> None:
+        if windows.flips:
+            raise ValueError("poses are not flipped: take windows without flips")
+        self.windows = windows
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def read(self, index: int, seed: int) -> dict[str, Tensor]:
+        scene, _ = self.windows.locate(index)
+        x, y, _ = self.windows.scenes[scene].drive.grid.cell_m
+        motion = motion_of(self.windows.poses(index), (x, y))
+        return {**self.windows.read(index, seed), "motion": torch.from_numpy(motion)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +104,7 @@ class VaeTask:
 
     def build(self) -> nn.Module:
         module = HexPlaneVae(self.model)
-        return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return module.to(memory_format=torch.channels_last)
 
     def examples(self) -> Examples:
         if self.data is None:
@@ -93,7 +113,7 @@ class VaeTask:
         windows = self._windows(self._train)
         if self.preload:
             windows.preload(self.preload)
-        return windows
+        return MovingWindows(windows)
 
     def loss(
         self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
@@ -101,7 +121,7 @@ class VaeTask:
         voxels = batch["voxels"]
         if not self.losses.count_ignored:
             voxels = voxels.masked_fill(~batch["valid"], IGNORE)
-        found: Reconstruction = module(voxels, step.seeds, self.decode)
+        found: Reconstruction = module(voxels, step.seeds, self.decode, batch["motion"])
         examples = torch.arange(len(voxels), device=voxels.device)[:, None]
         targets, weights = voxels[examples, found.frames], self._weights.to(voxels.device)
         # Divided by the weights of all processes; the loop then averages over them.
@@ -115,16 +135,16 @@ class VaeTask:
     def validate(self, module: nn.Module, limit: int | None) -> dict[str, float]:
         if self._val is None:
             return {}
-        windows = self._windows(self._val, stride=self.model.frames)
+        windows = MovingWindows(self._windows(self._val, stride=self.model.frames))
         device = next(module.parameters()).device
         counts = Confusion(self.model.classes, self.model.frames)
         count = min(len(windows), limit or len(windows))
         for index in np.linspace(0, len(windows) - 1, count).astype(int):
-            example = windows.read(int(index), seed=0)
-            voxels, valid = example["voxels"][None].to(device), example["valid"][None].to(device)
-            planes = module.encode(voxels.masked_fill(~valid, IGNORE)).mean  # type: ignore[operator]
-            guess = module.labels(planes)  # type: ignore[operator]
-            counts.update(guess, voxels, valid)
+            example = windows.read(int(index), seed=0).items()
+            batch = {name: tensor[None].to(device) for name, tensor in example}
+            known = batch["voxels"].masked_fill(~batch["valid"], IGNORE)
+            guess = module.labels(module.encode(known, batch["motion"]).mean)
+            counts.update(guess, batch["voxels"], batch["valid"])
         scores, names = counts.scores(), view(self.class_view).names
         each = dict(zip(names, scores.per_class, strict=True))
         told = {"miou": scores.miou, "iou": scores.iou}

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from roadloom.models.hexplane.attention_projection import AttentionProjection
 from roadloom.models.hexplane.config import HexPlaneConfig
 from roadloom.models.hexplane.folded import FoldedExtractor, FoldedHead
-from roadloom.models.hexplane.folded_squeeze import FoldedSqueeze
+from roadloom.models.hexplane.folded_squeeze import Factors, FoldedSqueeze
 from roadloom.models.hexplane.planes import Planes
 from roadloom.models.hexplane.points import PointsDecoder
 from roadloom.models.hexplane.pooling import PoolingProjection
@@ -46,11 +46,11 @@ class FoldedDecoder(nn.Module):
         super().__init__()
         self.squeeze, self.head = FoldedSqueeze(config), FoldedHead(config)
 
-    def expand(self, planes: Planes) -> Planes:
+    def expand(self, planes: Planes) -> Factors:
         return self.squeeze.expand(planes)
 
     def forward(
-        self, expanded: Planes, frames: Int64[Tensor, "batch frame"]
+        self, expanded: Factors, frames: Int64[Tensor, "batch frame"]
     ) -> Float[Tensor, "batch frame x y z class"]:
         return self.head(self.squeeze.product(expanded, frames))
 

@@ -49,6 +49,11 @@ class HexPlaneConfig:
     """Channels of those blocks for the other planes."""
     heads: int = 8
     """Learned queries of the query projection along time; half as many along other axes."""
+    motion: bool = True
+    """Hold the standing world still: XY, XZ and YZ in the middle frame's coordinates, the ego
+    motion in channels of TZ. Without effect on decoders other than the folded one."""
+    still_every: int = 2
+    """Of the frames that XY, XZ and YZ are made of, with ``motion``; the others are like them."""
     compat: bool = False
     """Reproduce the published code, quirks included: the read-out of position 0."""
 
@@ -58,6 +63,13 @@ class HexPlaneConfig:
         ):
             if times < 0 or cells < 1 or cells % 2**times:
                 raise ValueError(f"{cells} cells along {axis} cannot be halved {times} times")
+        if self.carries and self.channels <= 3:
+            raise ValueError(f"{self.channels} channels do not hold motion and more")
+
+    @property
+    def carries(self) -> bool:
+        """Whether ``motion`` has effect."""
+        return self.motion and self.decoder == "squeeze" and self.head == "folded"
 
     @property
     def size(self) -> PlaneSize:
@@ -69,6 +81,7 @@ class HexPlaneConfig:
 def published(**changes: object) -> HexPlaneConfig:
     """The autoencoder that the paper's code builds (section 2 of its appendix, CarlaSC sizes)."""
     settings: dict[str, object] = {
-        "extractor": "volume", "projection": "attention", "head": "volume", "compat": True,
+        "extractor": "volume", "projection": "attention", "head": "volume", "motion": False,
+        "compat": True,
     }  # fmt: skip
     return HexPlaneConfig(**(settings | changes))  # type: ignore[arg-type]

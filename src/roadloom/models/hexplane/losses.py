@@ -44,7 +44,7 @@ def weight_sum(
 ) -> Float[Tensor, ""]:
     """Of the voxels' class weights: what weighted cross-entropy is divided by."""
     counts = torch.bincount(targets.flatten(), minlength=256)[: len(weights)]
-    return counts.to(weights) @ weights
+    return (counts.to(weights) * weights).sum()
 
 
 def divergence(mean: Planes, logvar: Planes) -> Float[Tensor, ""]:
@@ -71,7 +71,8 @@ def segmentation_loss(
         targets = targets.masked_fill(targets >= len(weights), 0)
     if weight_total is None:
         weight_total = weight_sum(targets, weights)
-    return _Segmentation.apply(logits, targets, weights, config, weight_total)
+    with torch.autocast(logits.device.type, enabled=False):  # sums of many terms, in 32 bits
+        return _Segmentation.apply(logits, targets, weights, config, weight_total)
 
 
 class _Segmentation(torch.autograd.Function):

@@ -17,6 +17,14 @@ from torch import Tensor, nn
 
 from roadloom.models.hexplane.build import build_decoder, build_extractor, build_projection
 from roadloom.models.hexplane.config import HexPlaneConfig
+from roadloom.models.hexplane.motion import (
+    CHANNELS,
+    OUTSIDE,
+    carry_labels,
+    estimated_motion,
+    write_motion,
+)
+from roadloom.models.hexplane.motion import LOGVAR as TOLD
 from roadloom.models.hexplane.planes import NAMES, Planes
 
 LOGVAR = (-20.0, 10.0)
@@ -60,10 +68,23 @@ class HexPlaneVae(nn.Module):
         self.posterior = nn.ModuleList(nn.Conv2d(width, 2 * config.channels, 1) for width in widths)
         self.decoder = build_decoder(config)
 
-    def encode(self, voxels: UInt8[Tensor, "batch time x y z"]) -> Posterior:
-        """Ignored voxels (255) enter as free."""
+    def encode(
+        self,
+        voxels: UInt8[Tensor, "batch time x y z"],
+        motion: Float[Tensor, "batch time 3"] | None = None,
+    ) -> Posterior:
+        """Ignored voxels (255) enter as free.
+
+        Args:
+            motion: of the ego, see ``motion``; where the configuration asks for it and it is not
+                given, it is read from the voxels, which takes time and may err. Unused without it.
+        """
         known = voxels.masked_fill(voxels >= self.config.classes, 0)
-        planes = self.projection(*self.extractor(known))
+        if not self.config.carries:
+            motion = None
+        elif motion is None:
+            motion = estimated_motion(known)
+        planes = self.projection(*self._volumes(known, motion))
         pairs = [
             head(halve(plane)).float().chunk(2, dim=1)
             for halve, head, plane in zip(self.halve, self.posterior, planes, strict=True)
@@ -71,7 +92,23 @@ class HexPlaneVae(nn.Module):
         means, logvars = zip(*pairs, strict=True)
         if not self.config.compat:
             logvars = tuple(logvar.clamp(*LOGVAR) for logvar in logvars)
-        return Posterior(Planes(*means), Planes(*logvars))
+        posterior = Posterior(Planes(*means), Planes(*logvars))
+        return posterior if motion is None else _with_motion(posterior, motion)
+
+    def _volumes(self, voxels: Tensor, motion: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Spatial and temporal; with motion the former is of frames carried to the middle."""
+        if motion is None:
+            spatial, temporal = self.extractor(voxels)
+            return spatial, temporal
+        # Learned positions of the attention are those of all frames.
+        every = self.config.still_every if self.config.projection == "query" else 1
+        chosen = slice(every // 2, None, every)
+        carried = carry_labels(voxels[:, chosen], motion[:, chosen])
+        if self.config.extractor == "volume":  # which knows no voxels but those of a class
+            carried = carried.masked_fill(carried == OUTSIDE, 0)
+        both = self.extractor(torch.cat((carried, voxels), dim=1))
+        count = carried.shape[1]
+        return both[0][:, :, :count], both[1][:, :, count:]
 
     def decode(self, planes: Planes) -> Float[Tensor, "batch time x y z class"]:
         return self.decode_frames(planes, 0, self.config.frames)
@@ -99,6 +136,7 @@ class HexPlaneVae(nn.Module):
         voxels: UInt8[Tensor, "batch time x y z"],
         seeds: Sequence[int],
         decode: int | None = None,
+        motion: Float[Tensor, "batch time 3"] | None = None,
     ) -> Reconstruction:
         """Encode, draw, decode.
 
@@ -107,10 +145,17 @@ class HexPlaneVae(nn.Module):
             decode: how many frames of each window to decode, drawn without return; None: all.
                 The loss of a draw is that of the whole window on average.
         """
-        posterior = self.encode(voxels)
+        posterior = self.encode(voxels, motion)
         planes = posterior.sample(seeds)
         frames = draw_frames(self.config.frames, decode, seeds).to(voxels.device)
         return Reconstruction(self.decoder(self.decoder.expand(planes), frames), frames, posterior)
+
+
+def _with_motion(posterior: Posterior, motion: Tensor) -> Posterior:
+    mean, logvar = posterior
+    certain = logvar.tz[:, :CHANNELS]
+    certain = torch.cat((torch.full_like(certain, TOLD), logvar.tz[:, CHANNELS:]), dim=1)
+    return Posterior(mean._replace(tz=write_motion(mean.tz, motion)), logvar._replace(tz=certain))
 
 
 def draw_frames(
