@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,10 @@ class Toy:
     dropout: float = 0.0
     bad_index: int | None = None
     """An example whose loss is NaN."""
+    root_of_zero: bool = False
+    """Add a term of value 0 whose slope is infinite."""
+    stop_at: int | None = None
+    """Send this process SIGTERM in this step, counted from 1."""
 
     def build(self) -> nn.Module:
         return Perceptron(self.points.width, self.hidden, self.dropout)
@@ -74,9 +79,13 @@ class Toy:
     def loss(
         self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
     ) -> tuple[Tensor, dict[str, Tensor]]:
+        if step.number + 1 == self.stop_at:
+            signal.raise_signal(signal.SIGTERM)
         loss = (module(batch["x"]) - batch["y"]).square().mean()
         if self.bad_index is not None and bool((batch["index"] == self.bad_index).any()):
             loss = loss * float("nan")
+        if self.root_of_zero:
+            loss = loss + (module(batch["x"]) * 0).square().sum().sqrt()
         return loss, {"seed": torch.tensor(step.seeds[0] % 1000)}
 
     def validate(self, module: nn.Module, limit: int | None) -> dict[str, float]:
@@ -126,6 +135,3 @@ def python(code: str, *words: str, **environment: str) -> list[str]:
 def environment(**more: str) -> dict[str, str]:
     root = Path(__file__).resolve().parents[2]
     return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}", **more}
-
-
-Change = Callable[[Any], Any]

@@ -27,7 +27,8 @@ def main(out: Path) -> None:
     warnings.simplefilter("ignore")  # of packages, in a process that pytest does not watch
     for name, config in RUNS.items():
         train(name, Toy(), config, out / name, device="cpu", save=save_weights)
-    train("r", Toy(), settings(strategy="fsdp2", steps=7), out / "resumed", device="cpu")
+    stopped = Toy(stop_at=7 if rank() else None)  # one process is told, both stop
+    train("r", stopped, settings(strategy="fsdp2"), out / "resumed", device="cpu")
     train("r", Toy(), settings(strategy="fsdp2"), out / "resumed", device="cpu", save=save_weights)
     try:
         train("bad", Toy(Points(), bad_index=3), settings(), out / "bad", device="cpu")

@@ -105,29 +105,35 @@ class Checkpoints:
         """
         from safetensors.torch import load_file
 
-        state = self._read_state(folder)
-        for name, digest in state.files.items():
-            if _hash(regular_file(folder / name)) != digest:
-                raise self._damaged(folder / name, "is not what was written")
+        try:
+            state = self._read_state(folder)
+            for name, digest in state.files.items():
+                if _hash(regular_file(folder / name)) != digest:
+                    raise BadInput("is not what was written", file=folder / name)
+        except BadInput as error:
+            raise self._damaged(folder, error) from error
         return state, {Path(name).stem: load_file(folder / name) for name in state.files}
 
     def _read_state(self, folder: Path) -> State:
         file = folder / "state.json"
         held = read_json(file)
         if not isinstance(held, dict) or held.get("format") != FORMAT:
-            raise self._damaged(file, f"is not of format {FORMAT}")
+            raise BadInput(f"is not of format {FORMAT}", file=file)
         try:
             state = State(**held)
         except TypeError as error:
-            raise self._damaged(file, f"is not a training state: {error}") from error
+            raise BadInput(f"is not a training state: {error}", file=file) from error
         if config_hash(state.recipe, state.config) != state.config_hash:
-            raise self._damaged(file, "holds other settings than were written")
+            raise BadInput("holds other settings than were written", file=file)
         return state
 
-    def _damaged(self, file: Path, what: str) -> BadInput:
-        others = [path.name for path in self.steps().values() if path != file.parent]
+    def _damaged(self, folder: Path, error: BadInput) -> BadInput:
+        others = [path.name for path in self.steps().values() if path != folder]
         then = f"from {others[-1]}" if others else "from the beginning"
-        return BadInput(what, file=file, remedy=f"remove the folder {file.parent} to go on {then}")
+        return BadInput(
+            error.message, file=error.file, field=error.field,
+            remedy=f"remove the folder {folder} to go on {then}",
+        )  # fmt: skip
 
     def _thin(self) -> None:
         """Remove old folders, each under another name first: a kill leaves none half removed."""

@@ -43,6 +43,12 @@ class Log:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
 
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self._stream.close()
         if self._board is not None:

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from roadloom.errors import BadInput
 from roadloom.io.atomic import write_json
 from roadloom.io.progress import show_progress
 from roadloom.training.batches import Batch, read_batches
@@ -116,7 +117,13 @@ class Run:
             return
         state, parts = self.checkpoints.load(newest)
         check_same_run(state, self.recipe, self.config, len(self.examples), newest)
-        self.trainer.restore(parts, state.step, state.scaler)
+        try:
+            self.trainer.restore(parts, state.step, state.scaler)
+        except (KeyError, RuntimeError) as error:
+            raise BadInput(
+                f"is of another module: {error}", file=newest,
+                remedy="train into another folder, or use the program that began this run",
+            ) from error  # fmt: skip
         self.scores, self.memory = state.scores, state.memory_bytes
         self.clock.lap("start")
         for what, seconds in state.seconds.items():
@@ -136,38 +143,42 @@ class Run:
 
     def loop(self, told: threading.Event, progress: bool, tensorboard: bool) -> None:
         """Step until the end, or until told to stop; then all is saved."""
-        trainer, config = self.trainer, self.config
-        if trainer.step >= config.steps:
+        if self.trainer.step >= self.config.steps:
             return
         self.out.mkdir(parents=True, exist_ok=True)
-        log = Log(self.out, done=trainer.step, tensorboard=tensorboard) if self.first else None
-        batches = self.batches()
-        bar = show_progress(
-            total=config.steps, initial=trainer.step, desc=self.recipe, unit="step",
-            disable=not (progress and self.first),
-        )  # fmt: skip
-        with bar:
-            speed = Speed(config.batch)
-            while trainer.step < config.steps:
-                micro = list(islice(batches, trainer.split.rounds))
-                advance = trainer.advance(micro, told.is_set())
-                self.clock.lap("steps")
-                bar.update(1)
-                bar.set_postfix_str(f"loss {advance.loss:.4g}", refresh=False)
-                speed.step()
-                last = trainer.step == config.steps
-                if trainer.step == 1 or last or trainer.step % config.log_every == 0:
-                    self._log(log, advance, speed)
-                if last or (config.validate_every and trainer.step % config.validate_every == 0):
-                    self.validate(log)
-                if last and self.first:
-                    self._forget_old_end()
-                if last or advance.stop or trainer.step % config.save_every == 0:
-                    self.save()
-                if advance.stop:
-                    break
-        if log is not None:
-            log.close()
+        with ExitStack() as open_until_end:
+            log = None
+            if self.first:
+                log = Log(self.out, done=self.trainer.step, tensorboard=tensorboard)
+                open_until_end.enter_context(log)
+            bar = show_progress(
+                total=self.config.steps, initial=self.trainer.step, desc=self.recipe, unit="step",
+                disable=not (progress and self.first),
+            )  # fmt: skip
+            open_until_end.enter_context(bar)
+            self._steps(told, log, bar)
+
+    def _steps(self, told: threading.Event, log: Log | None, bar: Any) -> None:
+        trainer, config = self.trainer, self.config
+        batches, speed = self.batches(), Speed(config.batch)
+        while trainer.step < config.steps:
+            micro = list(islice(batches, trainer.split.rounds))
+            advance = trainer.advance(micro, told.is_set)
+            self.clock.lap("steps")
+            bar.set_postfix_str(f"loss {advance.loss:.4g}", refresh=False)
+            bar.update(1)
+            speed.step()
+            last = trainer.step == config.steps
+            if trainer.step == 1 or last or trainer.step % config.log_every == 0:
+                self._log(log, advance, speed)
+            if last or (config.validate_every and trainer.step % config.validate_every == 0):
+                self.validate(log)
+            if last and self.first:
+                self._forget_old_end()
+            if last or advance.stop or trainer.step % config.save_every == 0:
+                self.save()
+            if advance.stop:
+                return
 
     def _forget_old_end(self) -> None:
         """Remove what an earlier, shorter run left; before the last save, so that a kill

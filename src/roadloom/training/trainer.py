@@ -1,7 +1,7 @@
 """What changes while a run goes on - weights, their average, the optimiser - and one step of it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -72,12 +72,14 @@ class Trainer:
         self.step = 0
         """Optimiser steps done."""
 
-    def advance(self, batches: Sequence[Batch], stop: bool = False) -> Advance:
+    def advance(
+        self, batches: Sequence[Batch], told: Callable[[], bool] = lambda: False
+    ) -> Advance:
         """One optimiser step.
 
         Args:
             batches: this process's micro batches of the step.
-            stop: this process was told to stop: told to all.
+            told: whether this process was told to stop, asked near the end of the step.
 
         Raises:
             Diverged: a loss or the gradient is NaN or infinite; the weights are as before.
@@ -89,19 +91,19 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         done = [self._accumulate(turn, batch) for turn, batch in enumerate(batches)]
         losses = torch.stack([loss.detach().double() for loss, _ in done])
-        told = all_gather(torch.cat([losses, losses.new_tensor([float(stop)])])).tolist()
-        self._check_losses([row[:-1] for row in told])
+        report = all_gather(torch.cat([losses, losses.new_tensor([float(told())])])).tolist()
+        self._check_losses([row[:-1] for row in report])
         norm = self._descend()
         self.step += 1
         if self.ema is not None:
             self.ema.update(self.step)
         names = done[0][1]
         return Advance(
-            loss=math.fsum(loss for row in told for loss in row[:-1]) / len(told) / len(done),
+            loss=math.fsum(loss for row in report for loss in row[:-1]) / len(report) / len(done),
             rate=rate,
             norm=norm,
             values={n: torch.stack([v[n].detach().float() for _, v in done]).mean() for n in names},
-            stop=any(row[-1] for row in told),
+            stop=any(row[-1] for row in report),
         )
 
     def _accumulate(self, turn: int, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
