@@ -37,12 +37,14 @@ class HexPlaneConfig:
     """Of the volume head at low and at full resolution."""
     volume_channels: int = 16
     """Of a cell of the extractor's volumes."""
-    extractor_blocks: int = 2
+    extractor_blocks: int = 1
     """Residual blocks of the folded extractor."""
     head_blocks: int = 3
     """Residual blocks of the folded head."""
-    plane_blocks: int = 2
-    """Residual blocks per plane, in the query projection and in the folded squeeze."""
+    ground_blocks: int = 2
+    """Residual blocks for XY, in the query projection and again in the folded squeeze."""
+    plane_blocks: int = 1
+    """Residual blocks for each other plane, likewise."""
     ground_width: int = 96
     """Channels of those blocks for XY."""
     plane_width: int = 48

@@ -63,7 +63,7 @@ class FoldedSqueeze(nn.Module):
                 config.channels,
                 config.ground_width if name == "xy" else config.plane_width,
                 channels if "z" in name else folded,
-                config.plane_blocks,
+                config.ground_blocks if name == "xy" else config.plane_blocks,
                 2 ** config.halvings[0] if "t" in name else 1,
             )
             for name in NAMES

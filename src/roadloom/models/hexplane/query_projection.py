@@ -70,12 +70,12 @@ class QueryProjection(nn.Module):
         self.frame_yx = Look(narrow, few)
         inputs = (folded * many, narrow * few, narrow * few, folded * few, folded * few)
         self.widths = (config.ground_width, *[narrow] * 5)
+        blocks = (config.ground_blocks, *[config.plane_blocks] * 5)
         self.nets = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(channels, width, 1),
-                *(Residual(width) for _ in range(config.plane_blocks)),
+            nn.Sequential(nn.Conv2d(inward, width, 1), *(Residual(width) for _ in range(count)))
+            for inward, width, count in zip(
+                (*inputs, narrow * few), self.widths, blocks, strict=True
             )
-            for channels, width in zip((*inputs, narrow * few), self.widths, strict=True)
         )
 
     def forward(self, spatial: Volume, temporal: Volume) -> Planes:
