@@ -351,3 +351,12 @@ def test_a_scene_too_short_for_a_window_is_left_out(tmp_path: Path) -> None:
     windows = OccupancyWindows([made_clip("a", 3), made_clip("b", 9)], frames=FRAMES)
     encode_clips(windows, as_map, tmp_path / "x", encoder=HASH)
     assert LatentFolder(tmp_path / "x").scenes == ("b",)
+
+
+@pytest.mark.parametrize(("gap_at", "before"), [(None, 0), (8, None)])
+def test_what_lies_before_a_gap_is_not_previous(
+    gap_at: int | None, before: int | None, tmp_path: Path
+) -> None:
+    windows = OccupancyWindows(made_clip(frames=16, gap_at=gap_at), frames=8, stride=8)
+    encode_clips(windows, as_map, tmp_path / "x", encoder=HASH)
+    assert LatentWindows(tmp_path / "x").previous(1) == windows.previous(1) == before
