@@ -21,7 +21,9 @@ Volume = Float[Tensor, "batch channel time x y z"]
 class Extractor(Protocol):
     """Labels to features, frame by frame; the spatial axes are halved, time is not."""
 
-    def __call__(self, voxels: UInt8[Tensor, "batch time x y z"]) -> tuple[Volume, Volume]:
+    def __call__(
+        self, voxels: UInt8[Tensor, "batch time x_full y_full z_full"]
+    ) -> tuple[Volume, Volume]:
         """The spatial volume (for XY, XZ, YZ) and the temporal one (for TX, TY, TZ).
 
         Both [B C T X' Y' Z']; they may be one tensor.

@@ -38,7 +38,9 @@ class VolumeExtractor(nn.Module):
         self.spatial = FrameNet(width, width, config.halvings[1:])
         self.temporal = FrameNet(width + config.frames, width, config.halvings[1:])
 
-    def forward(self, voxels: UInt8[Tensor, "batch time x y z"]) -> tuple[Volume, Volume]:
+    def forward(
+        self, voxels: UInt8[Tensor, "batch time x_full y_full z_full"]
+    ) -> tuple[Volume, Volume]:
         if self.reference:
             return self._as_published(voxels)
         frames = voxels.flatten(0, 1)  # [N X Y Z]
