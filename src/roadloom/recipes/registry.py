@@ -4,9 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from roadloom.errors import BadInput
+from roadloom.recipes.features import features_scene_tiny, features_view_tiny
 from roadloom.recipes.recipe import Recipe
 
-RECIPES: dict[str, Callable[[Path | None], Recipe]] = {}
+RECIPES: dict[str, Callable[[Path | None], Recipe]] = {
+    "features_scene_tiny": features_scene_tiny,
+    "features_view_tiny": features_view_tiny,
+}
 """Name, such as ``hexplane_vae_tiny`` -> the recipe that reads a folder. Given None it stands on
 made-up examples of the same shapes and count, which serve a plan and nothing else."""
 

@@ -1,0 +1,1 @@
+"""Small networks whose features compare sets of generated with sets of real scenes."""

@@ -1,0 +1,114 @@
+"""A short film of occupancy to one feature vector: what the 3-D generation scores look at.
+
+    labels [B T X Y Z] -> patches of 4 x 4 columns [B T X/4 Y/4 48] -> 2-D and 1-D convolutions
+      [B T X/16 Y/16 96] -> mean and deviation over time and ground -> features [B 64]
+
+The first layer is linear in the one-hot labels of a patch, height included; free voxels add
+nothing, so it costs as much as there is to see. Features are standardised by numbers kept with
+the weights: on training windows each has mean 0 and deviation 1.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+LEAST_DEVIATION = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneFeatureConfig:
+    classes: int = 12
+    """View ids 0 (free) to ``classes - 1``; 255 has a row of its own."""
+    height: int = 8
+    """Cells along z."""
+    patch: int = 4
+    """Cells along x and y that the first layer takes together."""
+    widths: tuple[int, int, int] = (48, 64, 96)
+    features: int = 64
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.classes <= 254:
+            raise ValueError(f"classes must lie in 2 to 254, got {self.classes}")
+        if self.height < 1 or self.patch < 1:
+            raise ValueError(f"height {self.height} and patch {self.patch} must be positive")
+        if any(width % 8 for width in self.widths):
+            raise ValueError(f"widths must be multiples of 8, got {self.widths}")
+
+
+class SceneFeatures(nn.Module):
+    def __init__(self, config: SceneFeatureConfig) -> None:
+        super().__init__()
+        self.config = config
+        narrow, middle, wide = config.widths
+        rows = config.patch**2 * config.height * (config.classes + 1)
+        self.table = nn.Parameter(torch.randn(rows, narrow) / 4)
+        self.first_bias = nn.Parameter(torch.zeros(narrow))
+        self.down = nn.Conv2d(narrow, middle, 3, stride=2, padding=1)
+        self.middle = Block(middle)
+        self.down_again = nn.Conv2d(middle, wide, 3, stride=2, padding=1)
+        self.wide = Block(wide)
+        self.readout = nn.Linear(2 * wide, config.features)
+        self.register_buffer("center", torch.zeros(config.features))
+        self.register_buffer("scale", torch.ones(config.features))
+
+    def forward(self, labels: UInt8[Tensor, "batch time x y z"]) -> Float[Tensor, "batch feature"]:
+        return (self.raw(labels) - self.center) / self.scale
+
+    def raw(self, labels: UInt8[Tensor, "batch time x y z"]) -> Float[Tensor, "batch feature"]:
+        """Features before they are standardised."""
+        patches = self.embed(labels)  # [B T X Y C]
+        batch, time = patches.shape[:2]
+        frames = patches.flatten(0, 1).permute(0, 3, 1, 2)
+        frames = self.middle(self.down(F.silu(frames)), time)
+        frames = self.wide(self.down_again(frames), time)
+        seen = frames.unflatten(0, (batch, time)).transpose(1, 2).flatten(2)  # [B C N]
+        deviation = (seen.var(dim=2, correction=0) + 1e-5).sqrt()
+        return self.readout(torch.cat([seen.mean(dim=2), deviation], dim=1))
+
+    def embed(self, labels: UInt8[Tensor, "batch time x y z"]) -> Tensor:
+        """The linear layer on one-hot patches [B T X/p Y/p C], as sums of table rows."""
+        c, p = self.config, self.config.patch
+        batch, time, x, y, z = labels.shape
+        if z != c.height or x % p or y % p:
+            raise ValueError(f"cells {x} x {y} x {z} do not fit patches of {p} x {p} x {c.height}")
+        ids = labels.unflatten(3, (y // p, p)).unflatten(2, (x // p, p)).transpose(3, 4)
+        ids = ids.reshape(-1, p * p * z)  # [patch voxel]
+        if ((ids >= c.classes) & (ids != 255)).any():
+            raise ValueError(f"an id is neither below {c.classes} nor 255")
+        filled = ids != 0
+        ids = ids.clamp(max=c.classes).int()  # 255 is the last row of its voxel
+        rows = ids + (c.classes + 1) * torch.arange(p * p * z, device=ids.device).int()
+        ends = filled.sum(dim=1, dtype=torch.int32).cumsum(0, dtype=torch.int32)
+        starts = F.pad(ends[:-1], (1, 0))
+        bags = F.embedding_bag(rows[filled], self.table, starts, mode="sum") + self.first_bias
+        return bags.reshape(batch, time, x // p, y // p, -1)
+
+
+class Block(nn.Module):
+    """One residual step over the ground, one over time, both of three cells' reach."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.ground_norm = nn.GroupNorm(8, width)
+        self.ground = nn.Conv2d(width, width, 3, padding=1)
+        self.time_norm = nn.GroupNorm(8, width)
+        self.time = nn.Conv1d(width, width, 3, padding=1)
+
+    def forward(self, frames: Tensor, time: int) -> Tensor:
+        frames = frames + self.ground(F.silu(self.ground_norm(frames)))  # [B*T C X Y]
+        mixed = F.silu(self.time_norm(frames)).unflatten(0, (-1, time))
+        mixed = mixed.permute(0, 3, 4, 2, 1)  # [B X Y C T]
+        mixed = self.time(mixed.flatten(0, 2)).unflatten(0, mixed.shape[:3])
+        return frames + mixed.permute(0, 4, 3, 1, 2).flatten(0, 1)
+
+
+@torch.no_grad()
+def standardise(net: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Set ``center`` and ``scale`` of a feature network from inputs of its training."""
+    raw = torch.cat([net.raw(batch) for batch in batches]).double()
+    net.center.copy_(raw.mean(dim=0))
+    net.scale.copy_(raw.std(dim=0).clamp(min=LEAST_DEVIATION))

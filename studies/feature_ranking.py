@@ -1,0 +1,144 @@
+"""Do the feature networks see damage? Frechet distances of damaged real windows to real ones.
+
+    python studies/feature_ranking.py --data DIR/val --scene MODEL --view MODEL --out FOLDER
+
+Every other clip is the reference; the clips between are held against it, clean and damaged:
+- noise P: each voxel, free ones too, is given a class drawn evenly from all, with P per cent;
+- relabel P: the same of filled voxels alone, among filled classes;
+- vehicles removed: their voxels become free;
+- time shuffled: the 16 frames of a window in random order. Views look at single frames, so the
+  view network cannot see this and is not asked.
+
+Intervals draw whole clips. Damage must lie apart from clean, and more noise further away.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from roadloom.datasets.windows import OccupancyWindows
+from roadloom.metrics.bootstrap import Interval, interval
+from roadloom.metrics.frechet import frechet_distance
+from roadloom.metrics.oblique import oblique_view
+from roadloom.models.store import load_model
+from roadloom.scene.palette import view_colors
+
+NOISE = (5, 10, 20)
+CLEAN, VEHICLES, SHUFFLED = "clean", "vehicles removed", "time shuffled"
+VEHICLE = 10
+"""Its id in the view dynamiccity12."""
+CLASSES = 12
+
+
+def damaged(labels: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
+    """The window as it is, and in every way that it is damaged."""
+    found = {CLEAN: labels}
+    chance = random.random(labels.shape, dtype=np.float32)
+    any_class = random.integers(CLASSES, size=labels.shape, dtype=np.uint8)
+    filled_class = random.integers(1, CLASSES, size=labels.shape, dtype=np.uint8)
+    for percent in NOISE:
+        hit = chance < percent / 100
+        found[f"noise {percent} %"] = np.where(hit, any_class, labels)
+        found[f"relabel {percent} %"] = np.where(hit & (labels != 0), filled_class, labels)
+    found[VEHICLES] = np.where(labels == VEHICLE, np.uint8(0), labels)
+    found[SHUFFLED] = labels[random.permutation(len(labels))]
+    return found
+
+
+@torch.no_grad()
+def features(args: argparse.Namespace) -> dict[str, np.ndarray]:
+    """Of every window: ``scene/NAME`` and ``view/NAME``, and its clip and half."""
+    windows = OccupancyWindows(args.data, frames=16, stride=args.stride, partial=True)
+    nets = {"scene": load_model(args.scene)[0], "view": load_model(args.view)[0]}
+    x, y, z = windows.scenes[0].drive.grid.cell_m
+    sight, colors = oblique_view(windows.shape, (x, y, z)), view_colors("dynamiccity12")
+    told: dict[str, list] = {}
+    for number in range(len(windows)):
+        clip = windows.locate(number)[0]
+        if args.clips and clip >= args.clips:
+            break
+        labels = windows.read(number, 0)["voxels"].numpy()
+        random = np.random.default_rng((args.seed, number))
+        shown = damaged(labels, random) if clip % 2 else {CLEAN: labels}
+        told.setdefault("clip" if clip % 2 else "reference clip", []).append(clip)
+        side = "" if clip % 2 else "reference "
+        for name, ids in shown.items():
+            batch = torch.from_numpy(np.ascontiguousarray(ids))[None]
+            told.setdefault(f"{side}scene/{name}", []).append(nets["scene"](batch)[0].numpy())
+            if name != SHUFFLED:
+                picture = sight.draw(ids[8:9], colors).transpose(0, 3, 1, 2).copy()
+                feature = nets["view"](torch.from_numpy(picture))[0].numpy()
+                told.setdefault(f"{side}view/{name}", []).append(feature)
+        if number % 50 == 0:
+            print(f"window {number} of {len(windows)}", flush=True)
+    return {name: np.stack(values) for name, values in told.items()}
+
+
+def ranking(told: dict[str, np.ndarray], net: str, draws: int) -> dict[str, Interval]:
+    real, groups = told[f"reference {net}/{CLEAN}"], [told["reference clip"], told["clip"]]
+    found = {}
+    for name, values in told.items():
+        if name.startswith(f"{net}/"):
+            found[name.partition("/")[2]] = interval(
+                frechet_distance, [real, values], groups=groups, kind="centered", rounds=draws
+            )
+    return found
+
+
+def verdicts(found: dict[str, Interval]) -> dict[str, bool]:
+    """Each claim and whether the intervals bear it out."""
+    told = {
+        f"{name} above {CLEAN}": span.low > found[CLEAN].high
+        for name, span in found.items()
+        if name != CLEAN
+    }
+    for kind in ("noise", "relabel"):
+        for less, more in zip(NOISE[:-1], NOISE[1:], strict=True):
+            low, high = found[f"{kind} {less} %"], found[f"{kind} {more} %"]
+            told[f"{kind} {more} % above {less} %"] = high.low > low.high
+    return told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--scene", default="features_scene_tiny")
+    parser.add_argument("--view", default="features_view_tiny")
+    parser.add_argument("--stride", type=int, default=8, help="frames between windows")
+    parser.add_argument("--clips", type=int, default=0, help="the first N only")
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--again", action="store_true", help="read features.npz of OUT")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    store = args.out / "features.npz"
+    if args.again:
+        with np.load(store) as file:
+            told = dict(file)
+    else:
+        told = features(args)
+        np.savez_compressed(store, **told)
+    report: dict = {
+        "windows": len(told["clip"]), "clips": len(set(told["clip"].tolist())),
+        "reference windows": len(told["reference clip"]),
+    }  # fmt: skip
+    print(report)
+    for net in ("scene", "view"):
+        found = ranking(told, net, args.draws)
+        for name, span in sorted(found.items(), key=lambda item: item[1].value):
+            print(f"{net:6} {name:18} {span.value:9.3f}  [{span.low:.3f}, {span.high:.3f}]")
+        claims = verdicts(found)
+        print(f"{net}: {sum(claims.values())} of {len(claims)} claims hold")
+        for claim, holds in claims.items():
+            print(f"  {'yes' if holds else 'NO '} {claim}")
+        spans = {name: [s.value, s.low, s.high] for name, s in found.items()}
+        report[net] = {"frechet": spans, "claims": claims}
+    (args.out / "ranking.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
