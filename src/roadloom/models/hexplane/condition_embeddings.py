@@ -135,11 +135,13 @@ class PublishedConditionEmbedding(nn.Module):
         vector, image = time[:, None], None
         for name, part in self.parts.items():
             value = getattr(conditions, name)
-            given = (
-                torch.zeros(1, dtype=torch.bool, device=time.device)
-                if value is None else conditions.mask(name)
-            )  # fmt: skip
-            embedded = part(self._prepare(name, value, time.device))
+            if value is None:
+                value = self._blank(name, time.device)
+                given = torch.zeros(1, dtype=torch.bool, device=time.device)
+            else:
+                given = conditions.mask(name)
+                value = torch.where(_spread(given, value), value, torch.zeros_like(value))
+            embedded = part(self._prepare(name, value))
             embedded = torch.where(_spread(given, embedded), embedded, torch.zeros_like(embedded))
             if name in self.config.token_conditions:
                 embedded = embedded + position
@@ -150,20 +152,26 @@ class PublishedConditionEmbedding(nn.Module):
             return Influence(vector)
         return Influence(vector + image, image=image if self.config.cross_attention else None)
 
-    def _prepare(self, name: str, value: Tensor | None, device: torch.device) -> Tensor:
-        size, frames = self.config.size, self.config.frames
+    def _blank(self, name: str, device: torch.device) -> Tensor:
+        """One sample of a condition, in place of one that is absent."""
+        config = self.config
+        if name == "command":
+            return torch.zeros(1, dtype=torch.int64, device=device)
+        shapes = {
+            "previous": (config.channels, *map_shape(config.size)),
+            "layout": (config.frames, 1, config.size.x, config.size.y),
+            "trajectory": (config.frames, 3),
+        }
+        return torch.zeros(1, *shapes[name], device=device)
+
+    def _prepare(self, name: str, value: Tensor) -> Tensor:
+        size = self.config.size
         if name == "previous":
-            if value is None:
-                value = torch.zeros(1, self.config.channels, *map_shape(size), device=device)
             return self.layout.tokens(unroll(value, size))
         if name == "layout":
-            if value is None:
-                value = torch.zeros(1, frames, 1, size.x, size.y, device=device)
-            ground = nearest(value.flatten(1, 2), (size.x, size.y)).to(torch.float32)
-            return layout_tokens(ground, self.layout)
-        if name == "trajectory":
-            return torch.zeros(1, 3 * frames, device=device) if value is None else value.flatten(1)
-        return torch.zeros(1, dtype=torch.int64, device=device) if value is None else value
+            ground = value.flatten(1, 2).to(torch.float32)
+            return layout_tokens(nearest(ground, (size.x, size.y)), self.layout)
+        return value.flatten(1) if name == "trajectory" else value
 
 
 def layout_tokens(

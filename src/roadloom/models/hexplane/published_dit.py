@@ -69,9 +69,10 @@ def build(config: Mapping[str, Any]) -> HexPlaneDit:
         )
     counts = {name: _count(config, name, usual) for name, usual in _COUNTS.items()}
     size = _size(config.get("txyz"))
-    if (inputs := _count(config, "traj_size", 3 * counts["seq_len"])) != 3 * counts["seq_len"]:
-        raise BadInput(f"must be 3 x seq_len, got {inputs}", field="traj_size")
     conditions = tuple(ours for name, ours in _CONDITIONS.items() if _flag(config, name))
+    inputs = _count(config, "traj_size", 3 * counts["seq_len"])
+    if "trajectory" in conditions and inputs != 3 * counts["seq_len"]:
+        raise BadInput(f"must be 3 x seq_len, got {inputs}", field="traj_size")
     try:
         settings = dit_dc2(
             size=size, channels=counts["in_channels"], frames=counts["seq_len"],
