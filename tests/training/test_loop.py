@@ -98,7 +98,9 @@ def test_the_model_folder_holds_the_average(tmp_path: Path) -> None:
     assert saved.keys() == own.keys() and average.keys() == own.keys() - {"counted"}
     assert all(torch.equal(saved[name], average[name]) for name in average)
     assert not torch.equal(average["last.weight"], own["last.weight"])
-    assert (tmp_path / "model" / "card.json").read_text() == '"made points"'
+    card = json.loads((tmp_path / "model" / "card.json").read_text())
+    assert card.keys() == {"data", "recipe", "steps", "seed", "scores", "settings", "torch"}
+    assert (card["data"], card["steps"], card["scores"].keys()) == ("made points", 12, {"error"})
 
 
 def test_accumulation_equals_the_whole_batch(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from roadloom.training.config import TrainConfig
 from roadloom.training.optimise import (
     Ema,
     build_optimizer,
+    cycle_of,
     decay_after,
     learning_rate,
     local,
@@ -32,6 +33,18 @@ def test_schedules_after_the_warm_up() -> None:
     assert rates(schedule="linear")[4:] == pytest.approx([2 * (1 - k / 6) for k in range(6)])
     cosine = [1 + math.cos(math.pi * k / 6) for k in range(6)]
     assert rates(schedule="cosine")[4:] == pytest.approx(cosine)
+
+
+def test_every_cycle_is_a_run_of_its_own() -> None:
+    config = TrainConfig(steps=10, cycles=3, learning_rate=2.0, warmup_steps=1, schedule="linear")
+    parts = [cycle_of(step, 10, 3) for step in range(10)]
+    assert parts == [(0, 0, 4)] * 4 + [(1, 4, 7)] * 3 + [(2, 7, 10)] * 3
+    alone = [
+        learning_rate(step, TrainConfig(steps=n, learning_rate=2.0, warmup_steps=1,
+                                        schedule="linear"))
+        for n in (4, 3, 3) for step in range(n)
+    ]  # fmt: skip
+    assert [learning_rate(step, config) for step in range(10)] == alone
 
 
 def test_the_average_follows_its_law() -> None:

@@ -38,6 +38,13 @@ class LooksAtValues(Toy):
         return loss * float(loss), values
 
 
+@dataclass(frozen=True)
+class LooksFirst(Toy):
+    def loss(self, module: Any, batch: Any, step: Any) -> Any:
+        loss, values = super().loss(module, {"x": batch["x"] * float(batch["y"][0])}, step)
+        return loss, values
+
+
 def test_parameters_are_counted_without_memory() -> None:
     assert count_parameters(TOY) == (PARAMETERS, PARAMETERS)
     assert count_parameters(Frozen()) == (PARAMETERS, PARAMETERS - 9)
@@ -49,7 +56,14 @@ def test_operations_of_a_step_are_exact(micro_batch: int | None) -> None:
     all layers but the first."""
     forward = 4 * 8 + 8 * 8 + 8
     expected = 2 * 4 * (3 * forward - 4 * 8)
-    assert step_flops(TOY, settings(micro_batch=micro_batch)) == expected
+    assert step_flops(TOY, settings(micro_batch=micro_batch)) == (expected, True)
+
+
+def test_operations_of_a_loss_that_looks_at_values_are_three_times_forward() -> None:
+    forward = 2 * 4 * (4 * 8 + 8 * 8 + 8)
+    assert step_flops(LooksAtValues(), settings()) == (3 * forward, False)
+    with pytest.raises(RuntimeError):
+        step_flops(LooksFirst(), settings())
 
 
 def test_a_probe_measures_all_parts() -> None:
@@ -110,7 +124,8 @@ def test_what_cannot_be_tried_is_counted(monkeypatch: pytest.MonkeyPatch) -> Non
     assert made.seconds == pytest.approx(12 * made.step_s) and made.seconds > 0  # type: ignore[operator]
     text = made.table()
     assert "only 3 MiB" in text and "GFLOP/s" in text and "unknown" in text
-    blind = plan(LooksAtValues(), settings(), "cpu")
+    assert "about " in plan(LooksAtValues(), settings(), "cpu").table()
+    blind = plan(LooksFirst(), settings(), "cpu")
     assert blind.seconds is None and "cannot be counted" in blind.table()
 
 

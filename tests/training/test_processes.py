@@ -118,9 +118,8 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
 
 def test_only_declared_blocks_are_recomputed() -> None:
     module = Toy().build()
-    assert (
-        declared_blocks(module) == [module.block] and declared_blocks(torch.nn.Linear(1, 1)) == []
-    )
+    assert declared_blocks(module) == [module.block]
+    assert declared_blocks(torch.nn.Linear(1, 1)) == []
     recompute_blocks(module)
     with pytest.raises(BadInput, match="checkpoint_blocks"):
         recompute_blocks(torch.nn.Linear(1, 1))

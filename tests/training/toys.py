@@ -113,13 +113,13 @@ def save_weights(module: nn.Module, folder: Path, card: dict[str, Any]) -> None:
     from safetensors.torch import save_file
 
     save_file({k: v.contiguous() for k, v in module.state_dict().items()}, folder / "m.safetensors")
-    (folder / "card.json").write_text(json.dumps(card["data"]))
+    (folder / "card.json").write_text(json.dumps(card, sort_keys=True))
 
 
 def ends(out: Path) -> dict[str, Any]:
     """Everything of a run that must be the same bits: tensors by hash, the log but for speed."""
     newest = max((out / "checkpoints").glob("step_*"))
-    files = [*newest.glob("*.safetensors"), *(out / "model").glob("*")]
+    files = [*newest.glob("*.safetensors"), *(out / "model").glob("*.safetensors")]
     digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     rows = [{k: v for k, v in row.items() if k not in MEASURED} for row in read_log(out)]
     names = sorted(path.name for path in (out / "checkpoints").iterdir())

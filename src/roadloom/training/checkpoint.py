@@ -162,7 +162,8 @@ def check_same_run(
     Raises:
         BadInput: names what differs, then and now.
     """
-    then = {"recipe": state.recipe, "training examples": state.examples} | state.config
+    config_then = as_json(TrainConfig(steps=1)) | state.config  # settings of later versions
+    then = {"recipe": state.recipe, "training examples": state.examples} | config_then
     now = {"recipe": recipe, "training examples": examples} | as_json(config)
     odd = [
         f"{name} was {then.get(name)!r}, is {now.get(name)!r}"

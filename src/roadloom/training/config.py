@@ -19,6 +19,8 @@ class TrainConfig:
     schedule: Literal["constant", "cosine", "linear"] = "cosine"
     """Of the learning rate after the warm-up; the last two end at zero."""
     warmup_steps: int = 0
+    cycles: int = 1
+    """Equal parts of the run, each with a warm-up and a schedule of its own."""
     clip_norm: float | None = 1.0
     """Largest norm of all gradients together; None: no clipping."""
     ema_decay: float = 0.999
@@ -40,7 +42,7 @@ class TrainConfig:
     strategy: Literal["auto", "ddp", "fsdp2"] = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "log_every", "save_every"):
+        for name in ("steps", "batch", "cycles", "log_every", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.micro_batch is not None and self.micro_batch < 1:

@@ -27,7 +27,7 @@ def export_model(
     Args:
         task: builds the module anew, and tells of its data.
         parts: all state, as a checkpoint has it.
-        facts: about the training, for the card, under ``training``.
+        facts: about the training, for the card.
         save: writes the folder.
         out: folder of the run.
     """
@@ -36,5 +36,5 @@ def export_model(
     module.requires_grad_(False).eval()
     target = out / "model"
     with atomic_folder(target) as temporary, torch.no_grad():
-        save(module, temporary, {**task.card(), "training": dict(facts)})
+        save(module, temporary, {**task.card(), **facts})
     return target

@@ -230,8 +230,9 @@ class Run:
         parts = self.trainer.tensors() if finished and save is not None else {}
         if finished and self.first and save is not None and not (self.out / "model").exists():
             about = {
-                "recipe": self.recipe, "settings": as_json(self.config),
-                "steps": self.trainer.step, "scores": self.scores, "torch": torch.__version__,
+                "recipe": self.recipe, "steps": self.trainer.step, "seed": self.config.seed,
+                "scores": self.scores, "settings": as_json(self.config),
+                "torch": torch.__version__,
             }  # fmt: skip
             export_model(self.trainer.task, parts, about, save, self.out)
         self.clock.lap("export")

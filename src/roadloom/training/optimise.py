@@ -10,13 +10,22 @@ from torch import Tensor, nn
 from roadloom.training.config import TrainConfig
 
 
+def cycle_of(step: int, steps: int, cycles: int) -> tuple[int, int, int]:
+    """Which of equal parts of a run a step lies in, the part's first step, and its end."""
+    part = min(step * cycles // steps, cycles - 1)
+    return part, -(-part * steps // cycles), -(-(part + 1) * steps // cycles)
+
+
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Of the optimiser step after ``step`` done ones: a linear rise, then the schedule."""
+    """Of the optimiser step after ``step`` done ones: a linear rise, then the schedule; in every
+    cycle anew."""
+    _, first, end = cycle_of(step, config.steps, config.cycles)
+    step, steps = step - first, end - first
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
     if config.schedule == "constant":
         return config.learning_rate
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     if config.schedule == "linear":
         return config.learning_rate * (1 - done)
     return config.learning_rate * (1 + math.cos(math.pi * done)) / 2

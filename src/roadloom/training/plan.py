@@ -127,7 +127,7 @@ def _counted(
     notes = [f"the task could not be tried here: {why}"]
     seconds = step_s = None
     try:
-        flops = step_flops(task, config)
+        flops, exact = step_flops(task, config)
     except (RuntimeError, NotImplementedError) as error:
         notes.append(f"its operations cannot be counted: {error}")
     else:
@@ -135,8 +135,9 @@ def _counted(
         step_s = flops / speed
         seconds = config.steps * step_s
         notes.append(
-            f"{flops / 1e9:.1f} GFLOP a step at {speed / 1e9:.1f} GFLOP/s, which is "
-            f"{REACHED:.0%} of a matrix product's; without validation and saving"
+            f"{'' if exact else 'about '}{flops / 1e9:.1f} GFLOP a step at "
+            f"{speed / 1e9:.1f} GFLOP/s, which is {REACHED:.0%} of a matrix product's; without "
+            "validation and saving"
         )
     copies = 4 + bool(config.ema_decay)  # weights, gradients, two moments, average
     checkpoint = 4 * (parameters + (copies - 2) * trained)

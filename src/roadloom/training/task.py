@@ -35,6 +35,8 @@ class Step:
     example from its own generator, so that the split over processes does not matter."""
     micro_batches: int
     """Losses that are averaged into this optimiser step, over accumulation and all processes."""
+    total: int = 0
+    """Optimiser steps of the whole run; 0: unknown."""
 
 
 @runtime_checkable

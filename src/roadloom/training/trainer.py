@@ -113,8 +113,9 @@ class Trainer:
         batch = batch.to(self.spread.device)
         rounds = self.split.rounds
         step = Step(
-            number=self.step, seeds=batch.seeds, micro_batches=rounds * self.spread.processes
-        )
+            number=self.step, seeds=batch.seeds, micro_batches=rounds * self.spread.processes,
+            total=self.config.steps,
+        )  # fmt: skip
         with self.spread.gradients(self.wrapped, turn == rounds - 1):
             with self._autocast():
                 loss, values = self.task.loss(self.wrapped, batch.tensors, step)
