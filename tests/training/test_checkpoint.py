@@ -102,7 +102,7 @@ OTHER = {
     "betas": (0.5, 0.5), "weight_decay": 0.5, "schedule": "linear", "warmup_steps": 99,
     "clip_norm": None, "ema_decay": 0.5, "precision": "bf16", "checkpoint_activations": True,
     "compile": True, "seed": 99, "log_every": 99, "save_every": 99, "validate_every": 99,
-    "validate_limit": 99, "workers": 9, "strategy": "fsdp2",
+    "validate_limit": 99, "workers": 9, "strategy": "fsdp2", "cycles": 3,
 }  # fmt: skip
 
 
@@ -123,6 +123,15 @@ def test_another_recipe_or_data_is_refused(tmp_path: Path) -> None:
         check_same_run(state(3), "b", settings(), 7, tmp_path)
     with pytest.raises(BadInput, match="3 steps behind it, more than 2"):
         check_same_run(state(3), "toy", settings(steps=2), 20, tmp_path)
+
+
+def test_a_run_of_before_a_setting_was_there_goes_on_with_its_default(tmp_path: Path) -> None:
+    old = state(3)
+    config = {name: value for name, value in old.config.items() if name != "cycles"}
+    old = dataclasses.replace(old, config=config)
+    check_same_run(old, "toy", settings(), 20, tmp_path)
+    with pytest.raises(BadInput, match="cycles was 1, is 2"):
+        check_same_run(old, "toy", settings(cycles=2), 20, tmp_path)
 
 
 def test_the_hash_is_of_recipe_and_settings() -> None:

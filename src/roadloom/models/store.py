@@ -33,6 +33,10 @@ SYSTEMS: dict[str, tuple[str, str]] = {
         "roadloom.models.hexplane.config.HexPlaneConfig",
         "roadloom.models.hexplane.vae.HexPlaneVae",
     ),
+    "hexplane_dit": (
+        "roadloom.models.hexplane.generator.GeneratorConfig",
+        "roadloom.models.hexplane.generator.HexPlaneGenerator",
+    ),
     "features_scene": (
         "roadloom.models.features.scene_net.SceneFeatureConfig",
         "roadloom.models.features.scene_net.SceneFeatures",
