@@ -171,7 +171,7 @@ def _built(file: Path) -> nn.Module:
             remedy="store the model with this version of Roadloom",
         )  # fmt: skip
     system, settings = found.get("system"), found.get("config")
-    if system not in SYSTEMS:
+    if not isinstance(system, str) or system not in SYSTEMS:
         raise BadInput(
             f"{system!r} is no system of this version", file=file, field="system",
             remedy=f"there are {', '.join(sorted(SYSTEMS))}",

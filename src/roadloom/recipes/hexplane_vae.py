@@ -105,8 +105,7 @@ class VaeTask:
     """Take folders that are still being written, with what is there."""
 
     def build(self) -> nn.Module:
-        module = HexPlaneVae(self.model)
-        return module.to(memory_format=torch.channels_last)
+        return HexPlaneVae(self.model)
 
     def examples(self) -> Examples:
         if self.data is None:

@@ -77,7 +77,9 @@ class FoldedExtractor(nn.Module):
         self.blocks = nn.ModuleList(Residual(config.width) for _ in range(config.extractor_blocks))
         self.out = nn.Conv2d(config.width, config.size.z * config.volume_channels, 1)
 
-    def forward(self, voxels: UInt8[Tensor, "batch time x y z"]) -> tuple[Volume, Volume]:
+    def forward(
+        self, voxels: UInt8[Tensor, "batch time x_full y_full z_full"]
+    ) -> tuple[Volume, Volume]:
         maps = self.look_up(voxels)
         for block in self.blocks:
             maps = block(maps)
@@ -85,7 +87,7 @@ class FoldedExtractor(nn.Module):
         return volume, volume
 
     def look_up(
-        self, voxels: UInt8[Tensor, "batch time x y z"]
+        self, voxels: UInt8[Tensor, "batch time x_full y_full z_full"]
     ) -> Float[Tensor, "frame width x_low y_low"]:
         """The sum over a column's voxels of a vector by place and class; zero for no class."""
         b, t, x, y, z = voxels.shape

@@ -78,7 +78,9 @@ class QueryProjection(nn.Module):
             )
         )
 
-    def forward(self, spatial: Volume, temporal: Volume) -> Planes:
+    def forward(
+        self, spatial: Float[Tensor, "batch channel still x y z"], temporal: Volume
+    ) -> Planes:
         still = spatial.permute(0, 3, 4, 2, 5, 1)  # [B X Y T Z C]
         heights = spatial.shape[-1]
         ground = self.along_t(still.flatten(-2))  # [B X Y heads*Z*C]
