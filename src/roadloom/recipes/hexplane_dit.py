@@ -1,0 +1,208 @@
+"""Recipes of the HexPlane transformer, from a laptop to the published one.
+
+    latents of windows, conditions -> noise -> HexPlaneGenerator -> loss of the objective
+
+Times, noise and left-out conditions of a sample come from its own seed; the loss is over the
+cells of the map that hold a plane.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from roadloom.datasets.latents import LatentFolder
+from roadloom.diffusion.objectives import EpsilonObjective, FlowObjective, published
+from roadloom.diffusion.seeds import noise_like
+from roadloom.models.hexplane.dit_config import DitConfig, dit_base, dit_dc2, dit_tiny
+from roadloom.models.hexplane.generator import (
+    GeneratorConfig,
+    HexPlaneGenerator,
+    plain_statistics,
+)
+from roadloom.models.store import save_model
+from roadloom.recipes.latents import (
+    DROPS,
+    Drops,
+    MadeLatents,
+    conditions_of,
+    drop_some,
+    generator_config,
+    open_latents,
+    validation_losses,
+    windows_of,
+)
+from roadloom.recipes.recipe import Recipe
+from roadloom.training.config import TrainConfig
+from roadloom.training.task import Examples, Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class DitTask:
+    """``validate``: losses of held-out windows, see ``validation_losses``."""
+
+    data: Path | None
+    """As ``recipes.latents`` says; None: made-up latents."""
+    dit: DitConfig = field(default_factory=dit_tiny)
+    """The network; its sizes are taken from the latents."""
+    flow: FlowObjective | None = field(default_factory=FlowObjective)
+    epsilon: EpsilonObjective | None = None
+    """In place of ``flow``, which is None then."""
+    drops: Drops = DROPS
+    normalise: bool = True
+    """False: latents as they are, which is the published way."""
+    preload: int = 0
+    """Bytes of latents that may be kept in memory; 0: they are read when needed."""
+    made: int = 4_600
+    """How many windows are made up: as many as 100 drives of 200 frames hold, every fourth."""
+    partial: bool = False
+    """Take folders that are still being written, with what is there."""
+
+    def build(self) -> nn.Module:
+        return HexPlaneGenerator(self.config)
+
+    def examples(self) -> Examples:
+        if self.train_folder is None:
+            return MadeLatents(config=self.config, count=self.made)
+        windows = windows_of(self.train_folder, self.config)
+        if self.preload:
+            windows.preload(self.preload)
+        return windows
+
+    def loss(
+        self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        latent, objective = batch["latent"], self.config.objective
+        conditions = drop_some(conditions_of(batch, self.config.dit), step.seeds, self.drops)
+        times = objective.draw(step.seeds, latent.device)
+        noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
+        output = module(objective.corrupt(latent, noise, times), times, conditions.tensors())
+        mask = self.config.mask.to(latent.device)
+        return objective.loss(output, latent, noise, times, mask).mean(), {}
+
+    @torch.no_grad()
+    def validate(self, module: nn.Module, limit: int | None) -> dict[str, float]:
+        if self.val_folder is None:
+            return {}
+        assert isinstance(module, HexPlaneGenerator)
+        return validation_losses(module, windows_of(self.val_folder, self.config), limit)
+
+    def validation_examples(self) -> int:
+        return 0 if self.val_folder is None else len(self.val_folder)
+
+    def card(self) -> dict[str, Any]:
+        about: dict[str, Any] = {
+            "about": "Transformer that generates 16 frames of 4-D occupancy as latents.",
+            "conditions": list(self.config.dit.conditions), "drops": self.drops,
+        }  # fmt: skip
+        return about | card_of(self.train_folder)
+
+    @cached_property
+    def train_folder(self) -> LatentFolder | None:
+        return self._folder("train")
+
+    @cached_property
+    def val_folder(self) -> LatentFolder | None:
+        return self._folder("val")
+
+    @cached_property
+    def config(self) -> GeneratorConfig:
+        """Of the network, fitted to the data."""
+        if self.train_folder is None:
+            return GeneratorConfig(
+                dit=self.dit, flow=self.flow, epsilon=self.epsilon,
+                statistics=plain_statistics(self.dit.channels),
+            )  # fmt: skip
+        return generator_config(
+            self.train_folder, self.dit, self.flow, self.epsilon, normalise=self.normalise
+        )
+
+    def _folder(self, part: str) -> LatentFolder | None:
+        return None if self.data is None else open_latents(self.data, part, partial=self.partial)
+
+
+def card_of(folder: LatentFolder | None) -> dict[str, Any]:
+    """What a card must say of the latents."""
+    if folder is None:
+        return {}
+    manifest = folder.manifest
+    return {
+        "data": "; ".join(manifest["sources"]), "data_hash": manifest["data"],
+        "windows": len(folder), "stride": manifest["stride"], "encoder": manifest["encoder"],
+        "licence": folder.licence,
+    }  # fmt: skip
+
+
+def save_generator(module: nn.Module, folder: Path, card: dict[str, Any]) -> None:
+    """A model folder in half precision."""
+    assert isinstance(module, HexPlaneGenerator)
+    known = {"objective": asdict(module.config)["flow"] or asdict(module.config)["epsilon"]}
+    save_model(folder, module, "hexplane_dit", module.config, known | card, half=True)
+
+
+def hexplane_dit_tiny(data: Path | None) -> Recipe:
+    """Our transformer on two CPU cores."""
+    return Recipe(
+        name="hexplane_dit_tiny",
+        about="transformer over latents, 3.7 million parameters, four conditions; 2 CPU cores",
+        task=DitTask(data=data),
+        train=TrainConfig(
+            steps=10_000, batch=8, learning_rate=1e-3, warmup_steps=200, ema_decay=0.999,
+            save_every=200, validate_every=1000, validate_limit=40,
+        ),
+        save=save_generator,
+    )  # fmt: skip
+
+
+def hexplane_dit_small(data: Path | None) -> Recipe:
+    """Ours on a GPU of 8 GB."""
+    return Recipe(
+        name="hexplane_dit_small",
+        about="transformer over latents, 10 million parameters, patches of 2; one GPU of 8 GB",
+        task=DitTask(data=data, dit=dit_base(width=256, depth=12, heads=4)),
+        train=TrainConfig(
+            steps=100_000, batch=32, micro_batch=8, learning_rate=5e-4, warmup_steps=1000,
+            ema_decay=0.9995, precision="bf16", save_every=1000, validate_every=5000,
+            validate_limit=200, workers=4,
+        ),
+        save=save_generator,
+    )  # fmt: skip
+
+
+def hexplane_dit_base(data: Path | None) -> Recipe:
+    """Ours at the published size, on a GPU of 24 GB."""
+    small = hexplane_dit_small(data)
+    return replace(
+        small,
+        name="hexplane_dit_base",
+        about="transformer over latents, 30 million parameters, patches of 2; one GPU of 24 GB",
+        task=DitTask(data=data, dit=dit_base()),
+        train=replace(
+            small.train, steps=200_000, batch=64, micro_batch=16, learning_rate=3e-4,
+            ema_decay=0.9999, workers=8,
+        ),
+    )  # fmt: skip
+
+
+def hexplane_dit_paper(data: Path | None) -> Recipe:
+    """The published network, objective and settings, without conditions as in its main results;
+    1200 epochs of CarlaSC on 8 GPUs.
+    """
+    return Recipe(
+        name="hexplane_dit_paper",
+        about="published DiT-DC/2, 43 million parameters, noise objective; 8 GPUs of 80 GB",
+        task=DitTask(
+            data=data, dit=dit_dc2(), flow=None, epsilon=published(), drops=((1.0, 0.1),),
+            normalise=False, made=32_130,
+        ),
+        train=TrainConfig(
+            steps=301_200, batch=128, learning_rate=1e-4, betas=(0.9, 0.999),
+            schedule="constant", clip_norm=None, ema_decay=0.9999, precision="16",
+            save_every=10_000, validate_every=10_000, validate_limit=500, workers=4,
+        ),
+        save=save_generator,
+    )  # fmt: skip
