@@ -220,7 +220,7 @@ def test_parameter_counts() -> None:
         paper, tiny, base = (HexPlaneDit(config) for config in (dit_dc2(), dit_tiny(), dit_base()))
     assert paper.parameter_count() == 43_175_936
     assert paper.position.numel() == 554_496
-    assert tiny.parameter_count() == count_by_hand(dit_tiny()) == 3_742_176
+    assert tiny.parameter_count() == count_by_hand(dit_tiny()) == 3_754_848
     assert base.parameter_count() == count_by_hand(dit_base())
     assert len(tiny.layout.positions) == 354
 
@@ -234,7 +234,7 @@ def count_by_hand(config: DitConfig) -> int:
     conditions = (config.channels * cells + 1) * d + d  # and the vector for "not given"
     conditions += (config.frames * config.layout_kinds * cells + 1) * d + d
     conditions += 4 * d + d + (3 * config.frames + 1) * d + (d + 1) * d + d
-    conditions += (d + 1) * rank + (rank + 1) * 6 * d
+    conditions += (d + 1) * rank + (rank + 1) * 8 * d
     ends = (config.channels * cells + 1) * d + (d + 1) * 2 * d
     ends += (d + 1) * config.channels * cells
     return config.depth * block + conditions + ends + (256 + 1) * d + (d + 1) * d + (d + 1) * 6 * d

@@ -19,7 +19,7 @@ def block_of(name: str) -> Block:
     with torch.no_grad():
         for parameter in block.parameters():
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=source))
-    return block
+    return block.double()
 
 
 def slow_attention(attention: Attention, tokens: Tensor) -> Tensor:
@@ -61,15 +61,17 @@ def slow_block(block: Block, tokens: Tensor, vector: Tensor, shared: Tensor | No
 def test_a_block_equals_its_formula_with_gradients(name: str) -> None:
     block = block_of(name)
     source = torch.Generator().manual_seed(1)
-    tokens = torch.randn(1, 7, 16, generator=source, requires_grad=True)
-    vector = torch.randn(1, 7 if name == "compat" else 1, 16, generator=source)
-    shared = None if name == "compat" else torch.randn(1, 7, 96, generator=source)
+    tokens = torch.randn(1, 7, 16, generator=source, requires_grad=True, dtype=torch.float64)
+    vector = torch.randn(1, 7 if name == "compat" else 1, 16, generator=source, dtype=torch.float64)
+    shared = (
+        None if name == "compat" else torch.randn(1, 7, 96, generator=source, dtype=torch.float64)
+    )
     weights = [tokens, *block.parameters()]
     fast = block(tokens, vector, shared, None)
     slow = slow_block(block, tokens[0], vector[0], None if shared is None else shared[0])
     torch.testing.assert_close(fast[0], slow)
-    direction = torch.randn(7, 16, generator=source)
+    direction = torch.randn(7, 16, generator=source, dtype=torch.float64)
     ours = torch.autograd.grad((fast[0] * direction).sum(), weights)
     theirs = torch.autograd.grad((slow * direction).sum(), weights)
     for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(a, b)

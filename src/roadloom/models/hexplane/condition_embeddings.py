@@ -32,6 +32,8 @@ class Influence(NamedTuple):
     """Added to the tokens [B or 1, N or 1, D]."""
     modulation: Tensor | None = None
     """Added to the modulation of all blocks [B or 1, N or 1, 6D]."""
+    readout: Tensor | None = None
+    """Added to the modulation of the last layer [B or 1, N or 1, 2D]."""
     image: Tensor | None = None
     """Tokens that cross-attention looks at [B or 1, N, D]."""
 
@@ -60,8 +62,8 @@ class ConditionEmbedding(nn.Module):
         self.config, self.layout = config, layout
         width, patch = config.width, config.patch
         makers = {
-            "previous": lambda: _zero_patches(config.channels, patch, width),
-            "layout": lambda: _zero_patches(config.frames * config.layout_kinds, patch, width),
+            "previous": lambda: _patches(config.channels, patch, width),
+            "layout": lambda: _patches(config.frames * config.layout_kinds, patch, width),
             "command": lambda: Given(_table(width), torch.zeros(1, dtype=torch.int64), width),
             "trajectory": lambda: Given(
                 _perceptron(3 * config.frames, width), torch.zeros(1, 3 * config.frames), width
@@ -72,7 +74,7 @@ class ConditionEmbedding(nn.Module):
         if config.token_rank and config.token_conditions:
             self.to_modulation = nn.Sequential(
                 nn.SiLU(), nn.Linear(width, config.token_rank),
-                nn.SiLU(), nn.Linear(config.token_rank, 6 * width),
+                nn.SiLU(), nn.Linear(config.token_rank, 8 * width),
             )  # fmt: skip
             nn.init.zeros_(self.to_modulation[3].weight)
             nn.init.zeros_(self.to_modulation[3].bias)
@@ -95,7 +97,9 @@ class ConditionEmbedding(nn.Module):
                 vector = vector + embedded[:, None]
         if stream is None or self.to_modulation is None:
             return Influence(vector, stream)
-        return Influence(vector, stream, self.to_modulation(stream))
+        width = self.config.width
+        blocks, readout = self.to_modulation(stream).split((6 * width, 2 * width), dim=-1)
+        return Influence(vector, stream, blocks, readout)
 
     def _prepare(self, name: str, value: Tensor) -> Tensor:
         config = self.config
@@ -217,9 +221,8 @@ def _spread(given: Tensor, like: Tensor) -> Tensor:
     return given.view(-1, *(1,) * (like.ndim - 1))
 
 
-def _zero_patches(channels: int, patch: int, width: int) -> Given:
+def _patches(channels: int, patch: int, width: int) -> Given:
     embed = PatchEmbed(channels, patch, width)
-    nn.init.zeros_(embed.weight)
     return Given(embed, torch.zeros(1, 1, channels * patch * patch), width)
 
 

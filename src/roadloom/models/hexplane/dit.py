@@ -79,7 +79,7 @@ class HexPlaneDit(nn.Module):
             shared = once if shared is None else once + shared
         for block in self.blocks:
             tokens = block(tokens, vector, shared, influence.image)
-        planes = self.layout.planes(self.readout(tokens, vector))
+        planes = self.layout.planes(self.readout(tokens, vector, influence.readout))
         return roll_out(planes).to(latent.dtype)
 
     def checkpoint_blocks(self) -> Sequence[nn.Module]:

@@ -111,8 +111,11 @@ class ReadOut(nn.Module):
         self,
         tokens: Float[Tensor, "batch token width"],
         vector: Float[Tensor, "batch #token width"],
+        extra: Tensor | None,
     ) -> Float[Tensor, "batch token cell"]:
-        shift, scale = self.modulation(vector).chunk(2, dim=-1)
+        """``extra``: added to the modulation [B, N or 1, 2D]."""
+        own = self.modulation(vector)
+        shift, scale = (own if extra is None else own + extra).chunk(2, dim=-1)
         return self.linear(_norm(tokens) * (1 + scale) + shift)
 
 

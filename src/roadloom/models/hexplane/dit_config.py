@@ -42,7 +42,8 @@ class DitConfig:
     plus a table per block (adaLN-single; PixArt-alpha, arXiv 2310.00426, section 2.3)."""
     token_rank: int = 32
     """Conditions that differ between tokens are added to the tokens; besides, they change the
-    modulation of their token through this many channels. 0: they do not."""
+    modulation of their token through this many channels, at once for all blocks. 0: they do
+    not."""
     normalize_heads: bool = True
     """RMS norm of queries and keys, which keeps attention from saturating in low precision
     (Esser et al., arXiv 2403.03206, section 5.3.2)."""
