@@ -81,7 +81,10 @@ def test_flags_do_not_grow_unseen() -> None:
         "validate": {"source", "partial", "most"},
         "view": {"source", "out", "all", "labels", "rig", "film", "max_frames", "image_width"},
         "plan": OF_RECIPE | {"data", "json"},
-        "train": OF_RECIPE | {"data", "out", "strategy", "tensorboard", "plan"},
+        "train": OF_RECIPE | {
+            "data", "out", "strategy", "tensorboard", "plan", "teacher", "student_steps",
+            "guidance",
+        },
         "parity": {"fixture", "out"},
         "prepare": OVER_SOURCE | {
             "occupancy", "layouts", "boxes", "images", "cameras", "sweeps", "hz",

@@ -30,6 +30,12 @@ class Train(OfRecipe):
     """Folder to train on."""
     out: Path
     """Folder of this run; created if missing."""
+    teacher: str | None = None
+    """Model folder, or name of a model that ships, that a student learns from."""
+    student_steps: int | None = None
+    """That a student takes in the end."""
+    guidance: float | None = None
+    """Scale of the guidance that a student has built in."""
     strategy: Literal["auto", "ddp", "fsdp2"] = "auto"
     """With several processes: all weights in each (auto, ddp) or a part in each (fsdp2)."""
     tensorboard: bool = False
@@ -43,7 +49,10 @@ class Train(OfRecipe):
         from roadloom.recipes.registry import find_recipe
         from roadloom.training.loop import train
 
-        recipe = find_recipe(self.recipe, self.data)
+        recipe = find_recipe(
+            self.recipe, self.data, teacher=self.teacher, student_steps=self.student_steps,
+            guidance=self.guidance,
+        )  # fmt: skip
         config = replace(self.settings(recipe.train), strategy=self.strategy)
         planned = self._plan(recipe, config)
         result = train(

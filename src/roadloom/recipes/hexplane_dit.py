@@ -151,8 +151,8 @@ def hexplane_dit_tiny(data: Path | None) -> Recipe:
         about="transformer over latents, 3.7 million parameters, four conditions; 2 CPU cores",
         task=DitTask(data=data),
         train=TrainConfig(
-            steps=10_000, batch=8, learning_rate=1e-3, warmup_steps=200, ema_decay=0.999,
-            save_every=200, validate_every=1000, validate_limit=40,
+            steps=8000, batch=16, learning_rate=1e-3, warmup_steps=200, ema_decay=0.999,
+            precision="bf16", save_every=200, validate_every=1000, validate_limit=40,
         ),
         save=save_generator,
     )  # fmt: skip

@@ -1,0 +1,291 @@
+"""Recipe of a student that generates in a few steps what its teacher does in many, guided.
+
+Progressive distillation (see ``diffusion.distill``) in one run: with 4 steps at the end and 4
+rounds, students of 32, 16, 8 and 4 steps follow each other, each for an equal part of the run
+with its own course of the learning rate. The first imitates the guided teacher at 64 steps; at
+the beginning of each later round the student as it then is becomes the teacher.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from roadloom.datasets.latents import LatentFolder
+from roadloom.diffusion.distill import StudentGrid, draw_steps, plan, target_velocity
+from roadloom.diffusion.objectives import FlowObjective, masked_mean
+from roadloom.diffusion.sample import sample
+from roadloom.diffusion.seeds import noise_like
+from roadloom.errors import BadInput
+from roadloom.models.hexplane.conditions import Conditions
+from roadloom.models.hexplane.dit_config import DitConfig, dit_tiny
+from roadloom.models.hexplane.generator import (
+    GeneratorConfig,
+    HexPlaneGenerator,
+    copy_weights,
+    plain_statistics,
+)
+from roadloom.models.store import load_model
+from roadloom.recipes.hexplane_dit import card_of, save_generator
+from roadloom.recipes.latents import (
+    DROPS,
+    Drops,
+    MadeLatents,
+    chosen_windows,
+    conditions_of,
+    drop_some,
+    open_latents,
+    read_batch,
+    windows_of,
+)
+from roadloom.recipes.recipe import Recipe
+from roadloom.training.config import TrainConfig
+from roadloom.training.optimise import cycle_of
+from roadloom.training.task import Examples, Step
+
+_SAMPLED = 8
+"""Windows that a validation without a limit samples."""
+
+
+class Distillation(nn.Module):
+    """The student and its frozen teacher. All of it is in a checkpoint, so a run goes on exactly.
+
+    Args:
+        student: the network that is trained; the teacher begins as its copy.
+        teacher: as it was trained, without a grid.
+        grids: of the students, round by round.
+        guidance: scale by which the first teacher is guided.
+    """
+
+    stage: Tensor
+
+    def __init__(
+        self,
+        student: HexPlaneGenerator,
+        teacher: HexPlaneGenerator,
+        grids: Sequence[StudentGrid],
+        guidance: float,
+    ) -> None:
+        super().__init__()
+        self.student = student
+        self.teacher = teacher.requires_grad_(False)
+        self.grids, self.guidance = tuple(grids), guidance
+        self.register_buffer("stage", torch.zeros((), dtype=torch.int64))
+
+    def forward(
+        self,
+        x: Tensor,
+        noise: Tensor,
+        place: Tensor,
+        conditions: Mapping[str, Tensor],
+        stage: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Velocities of the student and of its teacher, at a place of the student's grid.
+
+        Args:
+            x: normalised maps.
+            place: number of each sample's step, counted from 0 at pure noise.
+            stage: number of the round.
+
+        Raises:
+            BadInput: the round lies before one that was begun already.
+        """
+        self.enter(stage)
+        grid, known = self.grids[stage], Conditions.from_tensors(conditions)
+        times = grid.times(place)
+        noisy = FlowObjective().corrupt(x, noise, times)
+        scale = self.guidance if stage == 0 else 1.0
+        target = target_velocity(self.teacher.guided(known, scale), noisy, place, grid)
+        return self.student(noisy, times, known), target
+
+    def enter(self, stage: int) -> None:
+        """Make the student its own teacher where a round begins."""
+        begun = int(self.stage)
+        if stage < begun:
+            raise BadInput(
+                f"round {begun + 1} had begun, this would be round {stage + 1}", field="steps",
+                remedy="go on with the number of steps that the run was begun with",
+            )  # fmt: skip
+        if stage > begun:
+            copy_weights(self.student, self.teacher)
+            self.stage.fill_(stage)
+
+    def checkpoint_blocks(self) -> Sequence[nn.Module]:
+        return self.student.checkpoint_blocks()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentTask:
+    """``validate``: how far samples are from the teacher's own in many steps, see there."""
+
+    data: Path | None
+    """As ``recipes.latents`` says; None: made-up latents."""
+    teacher: str | Path | None
+    """Model folder or name of a model that ships; None: an untrained one, for a plan."""
+    steps: int = 4
+    """That the last student takes."""
+    rounds: int = 4
+    """How often the number of steps halves."""
+    guidance: float = 2.0
+    shift: float = 1.0
+    """Of the grids of times; above 1 more steps lie near the noise."""
+    drops: Drops = DROPS
+    dit: DitConfig = field(default_factory=dit_tiny)
+    """Of the untrained teacher."""
+    made: int = 4_600
+    partial: bool = False
+
+    def build(self) -> nn.Module:
+        last = StudentGrid(steps=self.steps, shift=self.shift)
+        student = HexPlaneGenerator(replace(self.config, student=last, guidance=self.guidance))
+        teacher = HexPlaneGenerator(self.config)
+        if self.teacher is not None and not student.dit.position.is_meta:
+            trained = self._teacher()
+            copy_weights(trained, student)
+            copy_weights(trained, teacher)
+        return Distillation(student, teacher, self.grids, self.guidance)
+
+    def examples(self) -> Examples:
+        if self.train_folder is None:
+            return MadeLatents(config=self.config, count=self.made)
+        return windows_of(self.train_folder, self.config)
+
+    def loss(
+        self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        latent, stage = batch["latent"], self.stage_of(step)
+        conditions = drop_some(conditions_of(batch, self.config.dit), step.seeds, self.drops)
+        place = draw_steps(self.grids[stage], step.seeds, latent.device)
+        noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
+        said, target = module(latent, noise, place, conditions.tensors(), stage)
+        mask = self.config.mask.to(latent.device)
+        loss = masked_mean((said.float() - target.float()) ** 2, mask).mean()
+        return loss, {"student_steps": torch.tensor(float(self.grids[stage].steps))}
+
+    def stage_of(self, step: Step) -> int:
+        """The round that an optimiser step belongs to."""
+        return cycle_of(step.number, step.total, self.rounds)[0] if step.total else 0
+
+    @torch.no_grad()
+    def validate(self, module: nn.Module, limit: int | None) -> dict[str, float]:
+        """Mean squared distance to the samples that the first teacher, guided, takes most steps
+        for, from the same noise: of the student of this round, ``distance``, and of the first
+        teacher at as few steps, ``distance_undistilled``.
+        """
+        if self.val_folder is None:
+            return {}
+        assert isinstance(module, Distillation)
+        windows = windows_of(self.val_folder, self.config)
+        chosen = chosen_windows(len(windows), limit or _SAMPLED)
+        batch = read_batch(windows, chosen)
+        device = module.stage.device
+        conditions = conditions_of(batch, self.config.dit).to(device)
+        noise = noise_like(range(len(chosen)), self.config.shape, device=device)
+        grid = self.grids[int(module.stage)]
+        first = self._teacher().to(device).guided(conditions, self.guidance)
+        most = StudentGrid(steps=2 * self.grids[0].steps, shift=self.shift)
+        goal = sample(first, noise, most.sampler())
+        few = sample(first, noise, grid.sampler())
+        own = sample(module.student.guided(conditions), noise, grid.sampler())
+        mask = self.config.mask.to(device)
+        return {
+            "student_steps": float(grid.steps),
+            "distance": float(masked_mean((own - goal) ** 2, mask).mean()),
+            "distance_undistilled": float(masked_mean((few - goal) ** 2, mask).mean()),
+        }
+
+    def card(self) -> dict[str, Any]:
+        told = {
+            "about": f"Student that generates 16 frames of 4-D occupancy in {self.steps} steps.",
+            "student_steps": self.steps, "rounds": self.rounds, "guidance": self.guidance,
+        }  # fmt: skip
+        if self.teacher is not None:
+            told["teacher"] = load_model(self.teacher)[1]["weights_sha256"]
+        return told | card_of(self.train_folder)
+
+    @cached_property
+    def grids(self) -> tuple[StudentGrid, ...]:
+        """Of the rounds."""
+        counts = plan(self.steps << self.rounds, self.steps)
+        return tuple(StudentGrid(steps=count, shift=self.shift) for count in counts)
+
+    @cached_property
+    def config(self) -> GeneratorConfig:
+        """Of the teacher."""
+        if self.teacher is None:
+            return GeneratorConfig(
+                dit=self.dit, flow=FlowObjective(), statistics=plain_statistics(self.dit.channels)
+            )
+        return self._teacher().config
+
+    @cached_property
+    def train_folder(self) -> LatentFolder | None:
+        return self._folder("train")
+
+    @cached_property
+    def val_folder(self) -> LatentFolder | None:
+        return self._folder("val")
+
+    def _folder(self, part: str) -> LatentFolder | None:
+        return None if self.data is None else open_latents(self.data, part, partial=self.partial)
+
+    def _teacher(self) -> HexPlaneGenerator:
+        if self.teacher is None:
+            return HexPlaneGenerator(self.config).eval()
+        with torch.device("cpu"):  # also where a plan counts without memory
+            module, _ = load_model(self.teacher)
+        if not isinstance(module, HexPlaneGenerator):
+            raise BadInput(
+                f"is a {type(module).__name__}, no transformer over latents", file=self.teacher,
+                field="--teacher", remedy="name what a hexplane_dit recipe trained",
+            )  # fmt: skip
+        if module.config.flow is None or module.config.student is not None:
+            raise BadInput(
+                "cannot be a teacher: it predicts noise or is a student itself",
+                file=self.teacher, field="--teacher", remedy="take one trained on the flow",
+            )  # fmt: skip
+        return module
+
+
+def save_student(module: nn.Module, folder: Path, card: dict[str, Any]) -> None:
+    """The student alone, as a generator's folder."""
+    assert isinstance(module, Distillation)
+    save_generator(module.student, folder, card)
+
+
+def hexplane_student_tiny(
+    data: Path | None,
+    *,
+    teacher: str | Path | None = None,
+    student_steps: int = 4,
+    guidance: float = 2.0,
+) -> Recipe:
+    """A student of ``hexplane_dit_tiny``, or of any other that was trained on the flow.
+
+    Raises:
+        BadInput: data without a teacher, or numbers out of range.
+    """
+    if data is not None and teacher is None:
+        raise BadInput(
+            "a student needs a teacher", field="--teacher",
+            remedy="name the model folder of a hexplane_dit run",
+        )  # fmt: skip
+    if student_steps < 1:
+        raise BadInput("a student takes 1 step or more", field="--student-steps")
+    rounds = 4
+    return Recipe(
+        name="hexplane_student_tiny",
+        about="student of a transformer over latents, few steps, guidance built in; 2 CPU cores",
+        task=StudentTask(
+            data=data, teacher=teacher, steps=student_steps, rounds=rounds, guidance=guidance
+        ),
+        train=TrainConfig(
+            steps=4_000, batch=8, learning_rate=3e-4, cycles=rounds, warmup_steps=20,
+            ema_decay=0.99, precision="bf16", save_every=100,
+        ),
+        save=save_student,
+    )  # fmt: skip
