@@ -10,7 +10,7 @@ in the number of cells. All draws are per sample, from its own seed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -29,6 +29,7 @@ from roadloom.diffusion.variational import Decoder, variational_bits
 from roadloom.errors import BadInput
 
 
+@runtime_checkable
 class Objective(Protocol):
     """One training step: draw times and noise, corrupt, call the network, take the loss."""
 
