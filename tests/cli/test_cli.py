@@ -77,6 +77,9 @@ def test_flags_do_not_grow_unseen() -> None:
     }
     expected = {
         "demo": {"out", "scene", "rig"},
+        "encode": {
+            "data", "vae", "out", "stride", "batch", "shard", "clips", "partial", "device",
+        },
         "info": {"source", "json"},
         "validate": {"source", "partial", "most"},
         "view": {"source", "out", "all", "labels", "rig", "film", "max_frames", "image_width"},

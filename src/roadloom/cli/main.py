@@ -13,6 +13,7 @@ import tyro
 from roadloom import __version__
 from roadloom.cli.command import Command
 from roadloom.cli.demo import Demo
+from roadloom.cli.encode import Encode
 from roadloom.cli.export_nuscenes import ExportNuScenes
 from roadloom.cli.export_occ3d import ExportOcc3d
 from roadloom.cli.export_ply import ExportPly
@@ -32,6 +33,7 @@ from roadloom.errors import RoadloomError
 
 COMMANDS: dict[str, Callable[..., Command]] = {
     "demo": Demo,
+    "encode": Encode,
     "info": Info,
     "label": Label,
     "parity": Parity,

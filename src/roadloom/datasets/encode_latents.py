@@ -30,6 +30,7 @@ from roadloom.datasets.latents import (
 )
 from roadloom.datasets.windows import OccupancyWindows
 from roadloom.errors import BadInput
+from roadloom.geometry.pose import Pose
 from roadloom.io.atomic import atomic_file, write_json
 from roadloom.io.progress import show_progress
 from roadloom.io.read import is_file, read_json
@@ -38,9 +39,10 @@ from roadloom.scene.claimed_folder import ClaimedFolder
 from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.jobs import SceneSummary
 
-Encode = Callable[[Tensor], Any]
+Encode = Callable[..., Any]
 """Voxels, uint8 [B T X Y Z], to one map [B C H W], or to several by name: a mapping or a named
-tuple. Called without gradients; moving to a device and to its mode of evaluation is its own."""
+tuple. Called without gradients; moving to a device and to its mode of evaluation is its own. With
+``poses`` it also gets a list of B poses, ``world_from_ego`` [T] of each window's frames."""
 
 FOLDER = ClaimedFolder(
     manifest=MANIFEST,
@@ -170,12 +172,14 @@ def encode_clips(
     classes: tuple[str, ...] = LAYOUT_CLASSES,
     pool: int = 2,
     shard: tuple[int, int] = (0, 1),
+    poses: bool = False,
 ) -> SceneSummary:
     """Encode every window that is not there yet; the ``frames`` of the answer are windows.
 
     Args:
         batch: windows that go through the encoder at once.
         shard: (i, n): only scenes i, i + n, i + 2n, ..., as several machines share a folder.
+        poses: give them to ``encode``.
         windows, folder, encoder, classes, pool: as of ``LatentWriter``.
 
     Raises:
@@ -191,17 +195,21 @@ def encode_clips(
     with show_progress(total=total, desc="encoding", unit="window") as bar, torch.inference_mode():
         for number in todo:
             parts: dict[str, list[Tensor]] = {}
-            for voxels in _batches(windows, number, batch):
-                for name, tensor in _named(encode(voxels)).items():
+            for voxels, moved in _batches(windows, number, batch):
+                latents = encode(voxels, moved) if poses else encode(voxels)
+                for name, tensor in _named(latents).items():
                     parts.setdefault(name, []).append(tensor.to("cpu", torch.float32))
                 bar.update(len(voxels))
             writer.write(number, {name: torch.cat(tensors) for name, tensors in parts.items()})
     return SceneSummary(len(todo), len(mine) - len(todo), total)
 
 
-def _batches(windows: OccupancyWindows, number: int, batch: int) -> Iterator[Tensor]:
-    """Voxels [B T X Y Z] of the windows of one scene; each frame is read once."""
+def _batches(
+    windows: OccupancyWindows, number: int, batch: int
+) -> Iterator[tuple[Tensor, list[Pose]]]:
+    """Voxels [B T X Y Z] and poses of the windows of one scene; each frame is read once."""
     frames = windows.scenes[number]
+    poses = frames.drive.world_from_ego[frames.numbers]
     held: dict[int, Tensor] = {}
     for first in range(0, len(frames.starts), batch):
         starts = frames.starts[first : first + batch].tolist()
@@ -209,9 +217,10 @@ def _batches(windows: OccupancyWindows, number: int, batch: int) -> Iterator[Ten
         for frame in sorted({s + step for s in starts for step in range(windows.frames)}):
             if frame not in held:
                 held[frame] = torch.from_numpy(np.array(windows.frame(number, frame)[0]))
-        yield torch.stack(
+        voxels = torch.stack(
             [torch.stack([held[s + step] for step in range(windows.frames)]) for s in starts]
         )
+        yield voxels, [poses[s : s + windows.frames] for s in starts]
 
 
 def _named(latent: Any) -> dict[str, Tensor]:
