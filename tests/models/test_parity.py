@@ -172,6 +172,8 @@ def _parameter(key: str, **fields: Any) -> Callable[[dict[str, Any]], None]:
         (_parameter("vae.fc_mu_logvar.0.bias", shape=[7]), "vae.fc_mu_logvar.0.bias"),
         (_parameter("vae.fc_mu_logvar.0.bias", shape=[-1]), "shape"),
         (_parameter("vae.fc_mu_logvar.0.bias", random=1), "random"),
+        (_parameter("vae.fc_mu_logvar.0.bias", dtype="int64"), "int64"),
+        (_option("dataset", "spatial_size", [65536, 65536, 8]), "spatial_size"),
         (_option("model", "encoder_type", "mean"), "encoder_type"),
         (_option("dataset", "spatial_size", [8, 6]), "spatial_size"),
         (_option("dataset", "spatial_size", [8, 6, 8]), "parameters"),

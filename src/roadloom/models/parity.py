@@ -156,7 +156,13 @@ def _check_names(system: PublishedSystem, module: nn.Module, fixture: Fixture) -
             raise BadInput("is missing", field=f"parameters.{key}", remedy=RESTORE)
         if key not in names:
             raise BadInput("is no tensor of this model", field=f"parameters.{key}", remedy=RESTORE)
-        shape, wanted = tuple(fixture.parameters[key].shape), tuple(own[names[key]].shape)
+        parameter = fixture.parameters[key]
+        if parameter.random and parameter.dtype != "float32":
+            raise BadInput(
+                f"is {parameter.dtype}; the recipe draws float32",
+                field=f"parameters.{key}", remedy=RESTORE,
+            )  # fmt: skip
+        shape, wanted = tuple(parameter.shape), tuple(own[names[key]].shape)
         if shape != wanted:
             raise BadInput(
                 f"has shape {shape}, not {wanted}", field=f"parameters.{key}",

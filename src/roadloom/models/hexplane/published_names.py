@@ -32,6 +32,8 @@ _COUNTS = {
     "latent_channels", "query_channels", "transformer_depth", "transformer_heads",
     "transformer_dim_mlp", "conv_hidden_low_res", "conv_hidden_high_res",
 }  # fmt: skip
+_MOST = 1024
+"""Of any count: a damaged file may not ask for more memory than there is."""
 _MODEL = _TRAINING | _DEAD | _COUNTS | _ONLY.keys() | {"hex_down_t", "hadamard", "dropout"}
 
 
@@ -101,7 +103,7 @@ def _is(value: object, given: object) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return type(value) is int and 0 < value <= 2**16
+    return type(value) is int and 0 < value <= _MOST
 
 
 def _is_shape(value: object) -> bool:
