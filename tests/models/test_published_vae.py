@@ -102,6 +102,34 @@ def test_checkpointing_changes_nothing() -> None:
         torch.testing.assert_close(gradient, wanted[name], rtol=1e-9, atol=1e-9)
 
 
+def test_half_precision_stays_near() -> None:
+    _, module = pair(SMALL)
+    module, voxels = module.float(), voxels_of(SMALL)
+    planes = random_planes(2, 4, SMALL.size, torch.Generator().manual_seed(0))
+    means, logits = module.encode(voxels)[0], module.decode(planes)
+    with torch.autocast("cpu", torch.bfloat16):
+        for half, full in zip(module.encode(voxels)[0], means, strict=True):
+            assert _relative(half, full) < 0.05
+        half_logits = module.decode(planes)
+    assert half_logits.dtype == torch.bfloat16
+    assert _relative(half_logits, logits) < 0.05
+
+
+def _relative(ours: Tensor, wanted: Tensor) -> float:
+    return ((ours.float() - wanted).norm() / wanted.norm()).item()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("reference", [True, False])
+def test_a_gpu_computes_the_same(reference: bool) -> None:
+    module = pair(SMALL)[0 if reference else 1]
+    voxels = voxels_of(SMALL)
+    wanted = everything(module, voxels)
+    for a, b in zip(wanted, everything(module.cuda(), voxels.cuda()), strict=True):
+        torch.testing.assert_close(b.cpu(), a, rtol=1e-7, atol=1e-7)
+
+
 @pytest.mark.parametrize("reference", [True, False])
 def test_frames_are_decoded_by_themselves(reference: bool) -> None:
     module = pair(SMALL)[0 if reference else 1]
