@@ -4,7 +4,7 @@ Both learn from prepared clips alone; ``roadloom.models.features.targets`` says 
 The folder holds ``train`` and ``val``, or is itself what is trained on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,8 +41,10 @@ from roadloom.training.task import Examples, Step
 FRAMES = 16
 PER_SCENE = 16
 """Examples of each scene in one pass; the seed chooses where."""
-STANDARDISE_ON = {"labels": 400, "image": 1600}
+STANDARDISE_ON = {"labels": 400, "image": 800}
 """Examples that ``center`` and ``scale`` of the features come from."""
+READ_AT_ONCE = {"labels": 2, "image": 32}
+"""Examples of a batch outside of training."""
 
 
 class SceneExamples:
@@ -182,11 +184,11 @@ class FeatureTask:
         count = min(len(self.held_out), limit or len(self.held_out))
         device = next(module.parameters()).device
         sums: dict[str, float] = {}
-        for index in np.linspace(0, len(self.held_out) - 1, count).astype(int):
-            example = self.held_out.read(int(index), seed=int(index))
-            batch = {name: value[None].to(device) for name, value in example.items()}
+        for batch in _spread(self.held_out, count):
+            batch = {name: value.to(device) for name, value in batch.items()}
+            share = len(batch["counts"]) / count
             for name, part in pretext_loss(module(_input(batch)), batch)[1].items():
-                sums[name] = sums.get(name, 0.0) + float(part) / count
+                sums[name] = sums.get(name, 0.0) + float(part) * share
         return sums
 
     def card(self) -> dict[str, Any]:
@@ -203,8 +205,7 @@ def save_features(
     count = min(len(examples), STANDARDISE_ON[name])
     if isinstance(examples, MadeUp):
         count = 2
-    chosen = np.linspace(0, len(examples) - 1, count).astype(int)
-    standardise(net, (examples.read(int(i), seed=int(i))[name][None] for i in chosen))
+    standardise(net, (batch[name] for batch in _spread(examples, count)))
     save_model(folder, net, task.system, task.config, card, half=True)
 
 
@@ -269,6 +270,15 @@ def _labels(windows: OccupancyWindows, scene: int, frame: int) -> np.ndarray:
     """View ids; what was not observed is ignored."""
     labels, observed = windows.frame(scene, frame)
     return labels if observed is None else np.where(observed, labels, np.uint8(IGNORE))
+
+
+def _spread(examples: Examples, count: int) -> Iterator[dict[str, Tensor]]:
+    """``count`` examples from first to last, in batches; each with its own number as seed."""
+    chosen = np.linspace(0, len(examples) - 1, count).astype(int).tolist()
+    size = READ_AT_ONCE["labels" if "labels" in examples.read(chosen[0], 0) else "image"]
+    for first in range(0, count, size):
+        read = [examples.read(index, seed=index) for index in chosen[first : first + size]]
+        yield {name: torch.stack([one[name] for one in read]) for name in read[0]}
 
 
 def _input(batch: Mapping[str, Tensor]) -> Tensor:
