@@ -20,7 +20,7 @@ from roadloom.models.store import save_model
 from roadloom.pipelines.hexplane import HexPlaneWorld
 
 VAE = HexPlaneConfig(
-    frames=4, halvings=(1, 3, 3, 2), channels=4, width=8, query_channels=32, volume_channels=2,
+    frames=4, halvings=(1, 2, 2, 2), channels=4, width=8, query_channels=32, volume_channels=2,
     extractor_blocks=1, head_blocks=1, ground_blocks=1, plane_blocks=1, ground_width=8,
     plane_width=8, heads=2,
 )  # fmt: skip

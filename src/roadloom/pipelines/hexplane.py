@@ -147,7 +147,8 @@ class HexPlaneWorld:
 
     def labels(self, planes: Planes) -> UInt8[Tensor, "batch time x y z"]:
         """View ids, on the CPU."""
-        return self.vae.labels(planes).cpu()
+        # In one layout of memory: other layouts take other kernels, which round otherwise.
+        return self.vae.labels(planes.map(Tensor.contiguous)).cpu()
 
     def layout(
         self, voxels: UInt8[Tensor, "batch time x y z"], pool: int = 2
