@@ -1,7 +1,9 @@
 """Micro batches of a process, read in the loop or ahead by worker processes: the same bytes."""
 
 import signal
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +60,9 @@ def read_batches(
         pin_memory=pin,
         generator=torch.Generator(),  # else it would draw from torch's global one
     )
-    for read in loader:
+    with _children_deaf():
+        reading = iter(loader)
+    for read in reading:
         if isinstance(read, Exception):
             raise read
         tensors, indices, seeds = read
@@ -100,6 +104,21 @@ def _stacked(read: list[tuple[Mapping[str, Tensor], int, int] | Exception]) -> A
 
 
 def _deaf(worker: int) -> None:
-    """Ctrl-C and SIGTERM are for the loop, which needs its workers until the step is done."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """Ctrl-C is for the loop, which needs its workers until the step is done and saved.
+
+    SIGTERM must go on ending a worker: that is how Python ends those that are left at its exit.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _children_deaf() -> Iterator[None]:
+    """Processes that start inside ignore Ctrl-C from their first moment."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set this
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
