@@ -132,10 +132,10 @@ def test_the_loss_comes_near_the_least_there_is(task: DitTask, trained: HexPlane
     spread = SPREAD / task.config.statistics.std["xy"][0]  # much the same for all planes
     times = (torch.arange(10) + 0.5) / 10
     least = float((spread**2 / ((1 - times) ** 2 * spread**2 + times**2)).mean())
-    assert 0.9 * least < scores["loss"] < 1.35 * least
+    assert 0.9 * least < scores["loss"] < 1.15 * least
     assert scores["loss_only_command"] == scores["loss"]
     assert scores["loss_without"] > 1.1 * scores["loss"]
-    assert scores["loss_shuffled_command"] > 1.5 * scores["loss"]
+    assert scores["loss_shuffled_command"] > 3 * scores["loss"]
     assert task.validate(trained, limit=None) == scores
     assert scores.keys() == {
         "loss", "loss_without", "loss_only_command", "loss_shuffled_command",
@@ -152,7 +152,7 @@ def test_samples_follow_the_command(trained: HexPlaneGenerator) -> None:
         assert abs(float(away.mean())) < 0.12, command
         planes = trained.planes(made)
         assert abs(float(planes.xy.mean()) - MEANS[command]) < 0.25
-        assert 0.6 * SPREAD < float(planes.xy.std()) < 1.6 * SPREAD
+        assert 0.85 * SPREAD < float(planes.xy.std()) < 1.15 * SPREAD
 
 
 def test_a_model_folder_holds_all_that_it_takes(
@@ -301,10 +301,10 @@ def test_distilling_brings_few_steps_near_to_many(data: Path, teacher: Path) -> 
     assert [grid.steps for grid in task.grids] == [4, 2]
     before = task.validate(task.build().eval(), limit=24)
     assert before["student_steps"] == 4  # of the first round; unguided as yet
-    module = fit(task, steps=200, rate=3e-3)
+    module = fit(task, steps=100, rate=3e-3)
     after = task.validate(module, limit=24)
     assert after["student_steps"] == 2
-    assert after["distance"] < 0.4 * after["distance_undistilled"], after
+    assert after["distance"] < 0.1 * after["distance_undistilled"], after
 
 
 def test_recipes_stand_without_data() -> None:

@@ -25,11 +25,11 @@ MICRO = DitConfig(
 )  # fmt: skip
 
 
-def made_drives(place: Path) -> Path:
-    """Drives of 30 frames: straight, round a circle, standing still."""
+def made_drives(place: Path, frames: int = 30) -> Path:
+    """Drives on CarlaSC's grid: straight, round a circle, standing still."""
     KINDS["made"] = "tests.datasets.made_drive:MadeSource"
     try:
-        prepare(Request(source="made:30", occupancy=("carla_sc",)), place)
+        prepare(Request(source=f"made:{frames}", occupancy=("carla_sc",)), place)
     finally:
         del KINDS["made"]
     return place
