@@ -166,7 +166,7 @@ class VaeTask:
         prepared = Prepared(self._train, partial=self.partial)
         return about | {
             "data": prepared.manifest["request"]["source"], "clips": len(prepared),
-            "licence": prepared.licence,
+            "licence": prepared.licence, "data_identity": self._windows(self._train).identity(),
         }  # fmt: skip
 
     @property
