@@ -1,7 +1,8 @@
 """A short film of occupancy to one feature vector: what the 3-D generation scores look at.
 
     labels [B T X Y Z] -> patches of 4 x 4 columns [B T X/4 Y/4 48] -> 2-D and 1-D convolutions
-      [B T X/16 Y/16 96] -> mean and deviation over time and ground -> features [B 64]
+      [B T X/16 Y/16 96] -> mean and deviation over time and ground, mean step from frame to
+      frame -> features [B 64]
 
 The first layer is linear in the one-hot labels of a patch, height included; free voxels add
 nothing, so it costs as much as there is to see. Features are standardised by numbers kept with
@@ -51,7 +52,7 @@ class SceneFeatures(nn.Module):
         self.middle = Block(middle)
         self.down_again = nn.Conv2d(middle, wide, 3, stride=2, padding=1)
         self.wide = Block(wide)
-        self.readout = nn.Linear(2 * wide, config.features)
+        self.readout = nn.Linear(3 * wide, config.features)
         self.register_buffer("center", torch.zeros(config.features))
         self.register_buffer("scale", torch.ones(config.features))
 
@@ -67,7 +68,9 @@ class SceneFeatures(nn.Module):
         frames = self.wide(self.down_again(frames), time)
         seen = frames.unflatten(0, (batch, time)).transpose(1, 2).flatten(2)  # [B C N]
         deviation = (seen.var(dim=2, correction=0) + 1e-5).sqrt()
-        return self.readout(torch.cat([seen.mean(dim=2), deviation], dim=1))
+        steps = frames.unflatten(0, (batch, time)).diff(dim=1).abs()
+        change = steps.mean(dim=(1, 3, 4)) if time > 1 else torch.zeros_like(deviation)
+        return self.readout(torch.cat([seen.mean(dim=2), deviation, change], dim=1))
 
     def embed(self, labels: UInt8[Tensor, "batch time x y z"]) -> Tensor:
         """The linear layer on one-hot patches [B T X/p Y/p C], as sums of table rows."""
