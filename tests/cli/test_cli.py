@@ -105,11 +105,16 @@ def test_flags_do_not_grow_unseen() -> None:
         "export rerun": OVER_DRIVES | {
             "rate", "cameras", "lidar", "boxes", "occupancy", "map", "map_range_m", "image_width",
         },
-        "export occ3d": OVER_SOURCE | {"labels", "masks", "split", "lower"},
+        "export occ3d": OVER_SOURCE | {"labels", "masks", "split", "lower", "regrid"},
         "export nuscenes": OVER_SOURCE | {
             "labels", "rig", "version", "official", "split", "city", "tile_m", "lead_sweeps",
             "key_hz", "images", "camera_sweeps", "image_format", "radar", "channel", "occupancy",
             "partial",
+        },
+        "generate hexplane": {
+            "out", "model", "vae", "count", "frames", "steps", "seed", "guidance", "command",
+            "trajectory", "window", "use", "edit", "region", "direction", "paste", "film",
+            "device",
         },
         "render lidar": OVER_SOURCE | {"labels", "grid", "lidar", "keys_only", "moving", "format"},
         "render cameras": OVER_DRIVES | {"size", "cameras", "view", "spread", "half", "pictures"},

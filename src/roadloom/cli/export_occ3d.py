@@ -22,11 +22,16 @@ class ExportOcc3d(OverLabels):
     lower: int = 0
     """Put everything so many cells of 0.4 m lower. Occ3D's own files hold the road 2 cells below
     the ground of the ego frame: give 2 to mix with them."""
+    regrid: bool = False
+    """Bring occupancy of another grid, such as a generated clip's, onto Occ3D's; what lies outside
+    its own grid is unknown."""
 
     def run(self) -> int:
         from roadloom.export.occ3d import Occ3dOptions, export_occ3d
 
-        options = Occ3dOptions(masks=self.masks, split=self.split, lower=self.lower)
+        options = Occ3dOptions(
+            masks=self.masks, split=self.split, lower=self.lower, regrid=self.regrid
+        )
         done = export_occ3d(
             self.source, self.out, options, labels=self.labels_text,
             workers=self.workers, shard=self.part,

@@ -19,6 +19,7 @@ from roadloom.cli.export_occ3d import ExportOcc3d
 from roadloom.cli.export_ply import ExportPly
 from roadloom.cli.export_rerun import ExportRerun
 from roadloom.cli.export_video import ExportVideo
+from roadloom.cli.generate import GenerateHexplane
 from roadloom.cli.info import Info
 from roadloom.cli.label import Label
 from roadloom.cli.parity import Parity
@@ -51,6 +52,9 @@ GROUPS: dict[str, dict[str, Callable[..., Command]]] = {
         "rerun": ExportRerun,
         "video": ExportVideo,
     },
+    "generate": {
+        "hexplane": GenerateHexplane,
+    },
     "render": {
         "cameras": RenderCameras,
         "lidar": RenderLidar,
@@ -59,6 +63,7 @@ GROUPS: dict[str, dict[str, Callable[..., Command]]] = {
 """Commands of two words, such as ``export nuscenes``: first word -> second word -> command."""
 _GROUP_ABOUT: dict[str, str] = {
     "export": "Write a source in a format that other programs read.",
+    "generate": "Make scenes that nobody recorded.",
     "render": "Draw occupancy as the sensors of a vehicle would see it.",
 }
 """What a first word is for."""

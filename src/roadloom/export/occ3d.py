@@ -31,7 +31,9 @@ from roadloom.io.read import is_file, read_json
 from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.heights import raised_by_cells
 from roadloom.scene.occ3d_file import LABELS_FILE, write_occ3d
+from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.reader import Records, check_scene_name
+from roadloom.scene.regrid import regrid
 from roadloom.sensors.pinhole import PinholeCamera
 
 GTS, INFOS, ANNOTATIONS = "gts", "scene_infos", "annotations.json"
@@ -48,6 +50,9 @@ class Occ3dOptions:
     """The list of annotations.json that names the scenes."""
     lower: int = 0
     """Cells by which everything is put lower: 2 gives the heights of Occ3D's own files."""
+    regrid: bool = False
+    """Bring occupancy that is held on another grid onto Occ3D's, see ``scene.regrid``; what lies
+    outside its own grid is unknown."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.lower < OCC3D.shape[2]:
@@ -96,7 +101,7 @@ def write_scene(options: Occ3dOptions, clip: Clip, folder: Path) -> int:
         name = f"{GTS}/{clip.scene_id}/{token}/{LABELS_FILE}"
         if not is_file(folder / name):
             try:
-                found = frame.occupancy(OCC3D, masks=options.masks)
+                found = _occupancy(frame, options)
             except NotRecorded as error:
                 if options.masks and error.field == "masks":
                     raise
@@ -109,12 +114,21 @@ def write_scene(options: Occ3dOptions, clip: Clip, folder: Path) -> int:
     if not infos:
         raise NotRecorded(
             "no key frame has occupancy on the grid occ3d", file=clip.meta.source,
-            field=clip.scene_id, remedy="make labels with `roadloom label` and attach them",
+            field=clip.scene_id, remedy="make labels with `roadloom label` and attach them"
+            + (", or give --regrid" if clip.occupancy_grids and not options.regrid else ""),
         )  # fmt: skip
     _link(infos)
     about = {"licence": clip.licence, "split": options.split, "bytes": sizes, "frames": infos}
     write_json(folder / INFOS / f"{clip.scene_id}.json", about)
     return len(infos)
+
+
+def _occupancy(frame: Frame, options: Occ3dOptions) -> Occupancy:
+    grids = frame.clip.occupancy_grids
+    if not options.regrid or not grids or OCC3D in grids:
+        return frame.occupancy(OCC3D, masks=options.masks)
+    found = frame.occupancy(grids[0], masks=options.masks)
+    return regrid(found, OCC3D, frame="ego", new_from_old=Pose.identity())
 
 
 def tokens_of(clip: Clip) -> list[str]:
