@@ -119,7 +119,7 @@ def test_parameters_of_the_recipes() -> None:
         for recipe in ("hexplane_vae_tiny", "hexplane_vae_paper")
     }
     assert counts["hexplane_vae_paper"] == 1_699_288  # specification, section 2.6
-    assert counts["hexplane_vae_tiny"] == 1_686_624  # measured
+    assert counts["hexplane_vae_tiny"] == 1_767_392  # measured
 
 
 def test_without_a_val_folder_nothing_is_validated(data: Path) -> None:

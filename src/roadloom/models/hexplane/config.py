@@ -51,6 +51,8 @@ class HexPlaneConfig:
     """Channels of those blocks for the other planes."""
     heads: int = 8
     """Learned queries of the query projection along time; half as many along other axes."""
+    slot_width: int = 48
+    """Channels that the folded squeeze's XY has for every frame of its own; 0: none."""
     motion: bool = True
     """Hold the standing world still: XY, XZ and YZ in the middle frame's coordinates, the ego
     motion in channels of TZ. Without effect on decoders other than the folded one."""

@@ -4,9 +4,10 @@
 
 With motion, the product of XY, XZ and YZ lies in the middle frame and is carried to each frame,
 at full resolution, before it meets the others.
-Each plane speaks of the axes that it lacks by its channels: XY, TX and TY give every height
-features of its own. All factors but XY are one plus what their net says, so that a new network
-passes XY through and each plane learns what to switch.
+Each plane speaks of axes that it lacks by its channels: XY, TX and TY give every height features
+of its own, and XY every frame, so that what moves has its place in each. All factors but XY are
+one plus what their net says, so that a new network passes XY through and each plane learns what
+to switch.
 """
 
 from typing import NamedTuple
@@ -35,19 +36,29 @@ class PlaneDecoder(nn.Module):
 
     def forward(self, plane: Tensor) -> Tensor:
         """[B C first second] to channels last: [B stretch*first second outputs]."""
-        cells = self.out(F.silu(self.blocks(self.inward(plane)))).permute(0, 2, 3, 1)
+        return self.read(self.trunk(plane))
+
+    def trunk(self, plane: Tensor) -> Tensor:
+        """[B width first second]"""
+        return F.silu(self.blocks(self.inward(plane)))
+
+    def read(self, hidden: Tensor) -> Tensor:
+        cells = self.out(hidden).permute(0, 2, 3, 1)
         cells = cells.unflatten(-1, (self.stretch, -1))  # [B first second stretch C]
         return cells.transpose(2, 3).flatten(1, 2)
 
 
 class Factors(NamedTuple):
-    """What all frames share, channels last but for the first."""
+    """What all frames share; channels last."""
 
-    still: Float[Tensor, "batch channel x y"]
-    """XY, XZ and YZ multiplied: with motion at full resolution, else with the heights folded."""
+    xy: Float[Tensor, "batch x y z channel"]
+    lines: Float[Tensor, "batch x y z channel"]
+    """XZ times YZ."""
     tx: Float[Tensor, "batch time x z channel"]
     ty: Float[Tensor, "batch time y z channel"]
     tz: Float[Tensor, "batch time z channel"]
+    slots: Float[Tensor, "batch x y time slot"] | None
+    """What XY says of each frame."""
     motion: Float[Tensor, "batch time 3"] | None
 
 
@@ -68,35 +79,64 @@ class FoldedSqueeze(nn.Module):
             )
             for name in NAMES
         )
-        self.motion = config.carries
+        self.slot_width, self.motion = config.slot_width, config.carries
+        if config.slot_width:
+            self.slots = nn.Linear(config.ground_width, config.frames * config.slot_width)
+            self.slot_out = nn.Linear(config.slot_width, folded)
+            nn.init.zeros_(self.slot_out.weight)
+            nn.init.zeros_(self.slot_out.bias)
         if config.carries:
             self.lift = nn.Linear(folded, folded)
             nn.init.orthogonal_(self.lift.weight)
 
     def expand(self, planes: Planes) -> Factors:
         """The costly part, the same for all frames."""
-        maps = [net(plane) for net, plane in zip(self.nets, planes, strict=True)]
-        xy, xz, yz, tx, ty, tz = (
+        ground, *others = self.nets
+        hidden = ground.trunk(planes.xy)
+        maps = [net(plane) for net, plane in zip(others, planes[1:], strict=True)]
+        xz, yz, tx, ty, tz = (
             m if "z" in name else m.unflatten(-1, (self.heights, -1))
-            for name, m in zip(NAMES, maps, strict=True)
+            for name, m in zip(NAMES[1:], maps, strict=True)
         )
-        still = (xy * (1 + xz)[:, :, None] * (1 + yz)[:, None]).flatten(-2)  # [B X Y Z*C]
-        motion = read_motion(planes.tz, self.frames) if self.motion else None
-        if self.motion:
-            fine = self.lift(still).unflatten(-1, (*self.patch, -1)).transpose(2, 3)
-            still = fine.flatten(1, 2).flatten(2, 3)  # at full resolution
-        return Factors(still.permute(0, 3, 1, 2), 1 + tx, 1 + ty, 1 + tz, motion)
+        slots = None
+        if self.slot_width:
+            slots = self.slots(hidden.permute(0, 2, 3, 1)).unflatten(-1, (self.frames, -1))
+        return Factors(
+            xy=ground.read(hidden).unflatten(-1, (self.heights, -1)),
+            lines=(1 + xz)[:, :, None] * (1 + yz)[:, None],
+            tx=1 + tx, ty=1 + ty, tz=1 + tz, slots=slots,
+            motion=read_motion(planes.tz, self.frames) if self.motion else None,
+        )  # fmt: skip
 
     def product(self, factors: Factors, frames: Int64[Tensor, "batch frame"]) -> Volume:
         """Multiply what ``expand`` gave, for the frames of those numbers."""
         examples = torch.arange(len(frames), device=frames.device)[:, None]
-        tx, ty, tz = (factor[examples, frames] for factor in factors[1:4])
+        tx, ty, tz = (factor[examples, frames] for factor in factors[2:5])
         moving = (tx * tz[:, :, None])[:, :, :, None] * ty[:, :, None]  # [B F X Y Z C]
-        if factors.motion is None:
-            still = factors.still.permute(0, 2, 3, 1)[:, None]
-        else:
-            fine = carry_map(factors.still, factors.motion[examples, frames])  # [BF c X Y]
-            px, py = self.patch
-            cells = fine.permute(0, 2, 3, 1).unflatten(2, (-1, py)).unflatten(1, (-1, px))
-            still = cells.transpose(2, 3).flatten(3).unflatten(0, frames.shape)
-        return (still.unflatten(-1, (self.heights, -1)) * moving).permute(0, 5, 1, 2, 3, 4)
+        still = self._still(factors, frames)
+        if factors.motion is not None:
+            still = self._carried(still, factors.motion[examples, frames])
+        return (still * moving).permute(0, 5, 1, 2, 3, 4)
+
+    def _still(self, factors: Factors, frames: Tensor) -> Tensor:
+        """XY times XZ times YZ, [B F X Y Z C]."""
+        xy = factors.xy[:, None]
+        if factors.slots is None:
+            return (xy * factors.lines[:, None]).expand(-1, frames.shape[1], -1, -1, -1, -1)
+        examples = torch.arange(len(frames), device=frames.device)[:, None]
+        own = self.slot_out(factors.slots.movedim(3, 1)[examples, frames])  # [B F X Y Z*C]
+        return (xy + own.unflatten(-1, (self.heights, -1))) * factors.lines[:, None]
+
+    def _carried(self, still: Tensor, motion: Tensor) -> Tensor:
+        """From the middle frame to each frame, by maps of full resolution."""
+        px, py = self.patch
+        fine = self.lift(still.flatten(-2)).unflatten(-1, (px, py, -1)).transpose(3, 4)
+        fine = fine.flatten(2, 3).flatten(3, 4).flatten(0, 1).permute(0, 3, 1, 2)  # [BF c X Y]
+        seen = carry_map(fine, motion.flatten(0, 1)[:, None])
+        cells = seen.permute(0, 2, 3, 1).unflatten(2, (-1, py)).unflatten(1, (-1, px))
+        return (
+            cells.transpose(2, 3)
+            .flatten(3)
+            .unflatten(0, still.shape[:2])
+            .unflatten(-1, (self.heights, -1))
+        )
