@@ -277,6 +277,8 @@ def test_a_transformer_that_was_stopped_ends_with_the_same_bits(data: Path, tmp_
     train_in_parts(task, (3,), save_generator, tmp_path)
     card = load_model(tmp_path / "whole" / "model")[1]
     assert card["conditions"] == list(CONDITIONS)
+    assert "\n# toy\n" in (tmp_path / "whole" / "model" / "README.md").read_text()
+    assert card["objective"]["flow"]["schedule"]["draw"] == "uniform"
     told = {f"loss_{how}_{name}" for how in ("only", "shuffled") for name in CONDITIONS}
     assert card["scores"].keys() == told | {"loss", "loss_without"}
 
@@ -294,6 +296,9 @@ def test_the_first_teacher_stays_until_its_round_is_over(data: Path, teacher: Pa
     assert not any(p.requires_grad for p in module.teacher.parameters())
     with pytest.raises(BadInput, match="round 2 had begun"):
         module.enter(0)
+    next(module.student.parameters()).device_mesh = None  # type: ignore[attr-defined]
+    with pytest.raises(BadInput, match="all weights in each process"):
+        module.enter(1)
 
 
 def test_distilling_brings_few_steps_near_to_many(data: Path, teacher: Path) -> None:

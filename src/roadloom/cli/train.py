@@ -99,5 +99,6 @@ def _told(result: "Result", out: Path, planned: dict[str, Any] | None) -> str:
         ("disk", result.facts["disk_bytes"], (planned or {}).get("disk_bytes"), told_size),
     ):
         lines.append(f"{name:<8}{told(value)}" + (f" (plan: {told(foreseen)})" if foreseen else ""))
-    lines += [f"{name:<8}{score:.4g}" for name, score in result.scores.items()]
+    wide = max(5, *map(len, result.scores), 0) + 3
+    lines += [f"{name:<{wide}}{score:.4g}" for name, score in result.scores.items()]
     return "\n".join(lines) + "\n"

@@ -85,7 +85,8 @@ def save_model(
     settings = dataclasses.asdict(config)
     write_json(path / CONFIG, {"roadloom_model": FORMAT, "system": system, "config": settings})
     write_json(path / CARD, full)
-    write_text(path / README, readme(path.name, full))
+    name = str(full.get("recipe", path.name))  # a folder in the making has another name
+    write_text(path / README, readme(name, full))
     write_bytes(path / WEIGHTS, data)
     return path
 

@@ -140,8 +140,10 @@ def card_of(folder: LatentFolder | None) -> dict[str, Any]:
 def save_generator(module: nn.Module, folder: Path, card: dict[str, Any]) -> None:
     """A model folder in half precision."""
     assert isinstance(module, HexPlaneGenerator)
-    known = {"objective": asdict(module.config)["flow"] or asdict(module.config)["epsilon"]}
-    save_model(folder, module, "hexplane_dit", module.config, known | card, half=True)
+    settings = asdict(module.config)
+    objective = {name: settings[name] for name in ("flow", "epsilon") if settings[name]}
+    known = {**card, "objective": objective}
+    save_model(folder, module, "hexplane_dit", module.config, known, half=True)
 
 
 def hexplane_dit_tiny(data: Path | None) -> Recipe:

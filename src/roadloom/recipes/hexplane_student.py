@@ -92,7 +92,7 @@ class Distillation(nn.Module):
             stage: number of the round.
 
         Raises:
-            BadInput: the round lies before one that was begun already.
+            BadInput: the round lies before one that was begun already, or weights are sharded.
         """
         self.enter(stage)
         grid, known = self.grids[stage], Conditions.from_tensors(conditions)
@@ -104,6 +104,11 @@ class Distillation(nn.Module):
 
     def enter(self, stage: int) -> None:
         """Make the student its own teacher where a round begins."""
+        if any(hasattr(weights, "device_mesh") for weights in self.student.parameters()):
+            raise BadInput(
+                "distilling needs all weights in each process", field="--strategy",
+                remedy="choose ddp",
+            )  # fmt: skip
         begun = int(self.stage)
         if stage < begun:
             raise BadInput(
