@@ -25,7 +25,7 @@ TOLD = {
     "odometry": "estimated from what stands still in the labels",
     "none": "unknown; identity stands in",
 }
-Path2 = Float64[np.ndarray, "time 3"]
+Path2 = Float64[np.ndarray, "_time 3"]
 
 
 def from_middle(
@@ -57,14 +57,14 @@ def joined(windows: Sequence[Path2]) -> Path2:
     return path
 
 
-def between(path: Path2) -> Float64[np.ndarray, "step 3"]:
+def between(path: Path2) -> Float64[np.ndarray, "_step 3"]:
     """Steps from each frame to the next, in the earlier one's frame."""
     return compose(invert(path[:-1]), path[1:])
 
 
 def compose(
     first: Float64[np.ndarray, "*#time 3"], second: Float64[np.ndarray, "*#time 3"]
-) -> Float64[np.ndarray, "*time 3"]:
+) -> Float64[np.ndarray, "*#time 3"]:
     """Planar poses a_from_b and b_from_c -> a_from_c."""
     cos, sin = np.cos(first[..., 2]), np.sin(first[..., 2])
     x, y, yaw = np.moveaxis(np.broadcast_arrays(second, first)[0], -1, 0)

@@ -23,7 +23,7 @@ TWICE = 2
 GAP = 4
 """White pixels between views."""
 
-Picture = UInt8[np.ndarray, "height width 3"]
+Picture = UInt8[np.ndarray, "_height _width 3"]
 
 
 @lru_cache(maxsize=2)
