@@ -205,13 +205,13 @@ def hexplane_vae_tiny(data: Path | None) -> Recipe:
     """Our autoencoder on two CPU cores."""
     return Recipe(
         name="hexplane_vae_tiny",
-        about="autoencoder of 16x128x128x8 windows, 1.7 million parameters; 2 CPU cores",
+        about="autoencoder of 16x128x128x8 windows, 1.8 million parameters; 2 CPU cores, about an hour",
         task=VaeTask(
             data=data, model=HexPlaneConfig(query_channels=32),
             losses=LossConfig(lovasz_floor=1e-3), decode=4,
         ),
         train=TrainConfig(
-            steps=1500, batch=1, learning_rate=2e-3, warmup_steps=50, ema_decay=0.99,
+            steps=6500, batch=1, learning_rate=2e-3, warmup_steps=50, ema_decay=0.99,
             precision="bf16", save_every=50, validate_every=150, validate_limit=10,
         ),
         save=save_vae,
