@@ -47,7 +47,14 @@ from roadloom.recipes.hexplane_student import (
     hexplane_student_tiny,
     save_student,
 )
-from roadloom.recipes.latents import DROPS, drop_some
+from roadloom.recipes.latents import (
+    DROPS,
+    chosen_windows,
+    drop_some,
+    read_batch,
+    validation_losses,
+    windows_of,
+)
 from roadloom.recipes.registry import find_recipe
 from roadloom.training.config import TrainConfig
 from roadloom.training.flops import count_parameters
@@ -198,6 +205,39 @@ def test_the_loss_does_not_depend_on_the_split(task: DitTask, trained: HexPlaneG
         for i in range(3)
     ]  # fmt: skip
     torch.testing.assert_close(whole, torch.stack(parts).mean())
+    padded = batch["latent"].masked_fill(~task.config.mask, 5.0)
+    again, _ = task.loss(trained, batch | {"latent": padded}, Step(number=0, seeds=(7, 8, 9),
+                                                                   micro_batches=1))  # fmt: skip
+    assert torch.equal(again, whole)  # the padding counts nowhere
+
+
+def test_validation_gives_and_swaps_what_it_says(data: Path) -> None:
+    """Seen through a network that only remembers what it is asked."""
+    task = DitTask(data=data, dit=dataclasses.replace(MICRO, conditions=CONDITIONS))
+    windows, asked = windows_of(task.val_folder, task.config), []
+
+    class Asked(HexPlaneGenerator):
+        def forward(self, latent: Tensor, time: Tensor, conditions: Any = None) -> Tensor:
+            asked.append((latent, time, conditions))
+            return torch.zeros_like(latent)
+
+    scores = validation_losses(Asked(task.config), windows, limit=6)
+    assert len(set(scores.values())) == 1  # the network heeds no condition
+    chosen = [0, 14, 27, 41, 54, 68]
+    assert chosen_windows(69, 6) == chosen and chosen_windows(3, None) == [0, 1, 2]
+    own, others = (
+        Conditions.from_tensors(read_batch(windows, [chosen[(i + k) % 6] for i in range(6)]))
+        for k in (0, 3)
+    )
+    for name, (latent, time, told) in zip(scores, asked, strict=True):
+        assert torch.equal(latent, asked[0][0])
+        assert time.tolist() == [50, 150, 250, 350, 450, 550]
+        for known in CONDITIONS:
+            source = others if name == f"loss_shuffled_{known}" else own
+            assert torch.equal(told.values()[known], source.values()[known]), name
+            none = name == "loss_without" or name.startswith("loss_only_")
+            given = source.mask(known) & (name == f"loss_only_{known}" or not none)
+            assert torch.equal(told.mask(known), given), name
 
 
 def test_conditions_are_left_out_in_their_shares() -> None:
