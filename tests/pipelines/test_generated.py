@@ -45,7 +45,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> str:
     seen = torch.cat([street(seed) for seed in range(4)])
     labels = packed(view("dynamiccity12").to_classes(seen.numpy()))
     reader = GeneratedClip(
-        "drive", labels, CARLA_SC, poses_of(PATH), hz=10.0, source="made:drive", licence="CC-BY-4.0",
+        "drive", labels, CARLA_SC, poses_of(PATH), hz=10.0, source="made:drive",
+        licence="CC-BY-4.0",
         attributes={},
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("recorded") / "drive"
