@@ -205,7 +205,7 @@ def hexplane_vae_tiny(data: Path | None) -> Recipe:
     """Our autoencoder on two CPU cores."""
     return Recipe(
         name="hexplane_vae_tiny",
-        about="autoencoder of 16x128x128x8 windows, 1.8 million parameters; 2 CPU cores, about an hour",
+        about="autoencoder of 16x128x128x8 windows, 1.8 million parameters; 2 cores, 1-2 hours",
         task=VaeTask(
             data=data, model=HexPlaneConfig(query_channels=32),
             losses=LossConfig(lovasz_floor=1e-3), decode=4,
