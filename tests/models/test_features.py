@@ -1,4 +1,4 @@
-"""The first layer against one-hot arithmetic, invariances, standardising, targets by hand."""
+"""The first layer against one-hot arithmetic, invariances, whitening, targets by hand."""
 
 import math
 from collections.abc import Iterator
@@ -10,13 +10,14 @@ import torch.nn.functional as F
 
 from roadloom.geometry.pose import rotation_from_quaternion
 from roadloom.models.features.pretext import ScenePretext, ViewPretext, pretext_loss, thumbnail
-from roadloom.models.features.scene_net import SceneFeatureConfig, SceneFeatures, standardise
+from roadloom.models.features.scene_net import SceneFeatureConfig, SceneFeatures, pool_film, whiten
 from roadloom.models.features.targets import (
     LOG_SCALE,
     TURN_SCALE_RAD,
     change_counts,
     ground_counts,
     mean_motion,
+    total_counts,
 )
 from roadloom.models.features.view_net import ViewFeatureConfig, ViewFeatures
 from roadloom.models.store import load_model, save_model
@@ -85,12 +86,28 @@ def test_features_see_time_but_not_which_cells_a_thing_left_free() -> None:
     assert torch.allclose(own(still), own(still.flip(1)), atol=1e-5)
 
 
-def test_standardised_on_what_it_saw() -> None:
-    own, batches = net(), [window(seed, 4) for seed in range(6)]
-    standardise(own, batches)
+def test_whitened_on_what_it_saw() -> None:
+    """Uncorrelated, of deviation 1, and not turned: each still goes with its own raw feature."""
+    own, batches = net().requires_grad_(False), [window(seed, 8) for seed in range(6)]
+    whiten(own, batches)
     seen = torch.cat([own(batch) for batch in batches])
-    assert torch.allclose(seen.mean(dim=0), torch.zeros(6), atol=1e-4)
-    assert torch.allclose(seen.std(dim=0), torch.ones(6), atol=1e-3)
+    assert torch.allclose(seen.mean(dim=0), torch.zeros(6), atol=1e-3)
+    values = torch.linalg.eigvalsh(torch.cov(seen.T))
+    raw = torch.linalg.eigvalsh(torch.cov(torch.cat([own.raw(b) for b in batches]).T))
+    expected = raw / raw.clamp(min=float(raw[-1]) * 1e-3)  # the smallest stay below 1
+    assert torch.allclose(values, expected.sort().values, atol=1e-2)
+    assert torch.equal(own.whiten, own.whiten.T)
+
+
+def test_a_film_pooled_by_hand() -> None:
+    """Two places along x; one channel that rises by 1 a frame in the second one alone."""
+    film = torch.zeros(1, 5, 1, 2, 2)
+    film[0, :, 0, 1] = torch.arange(5.0)[:, None] - 2
+    present = [0, 0, 3 / 5, 3 / 5]
+    expected = torch.tensor([*present, 0.5, 1.0, 2.0])
+    assert torch.allclose(pool_film(film, 2)[0].exp() - 1e-3, expected, atol=1e-6)
+    short = pool_film(film[:, :2], 1)[0].exp() - 1e-3
+    assert torch.allclose(short, torch.tensor([0, 0.5, 0, 0]), atol=1e-6)
 
 
 def test_wrong_ids_and_sizes_are_refused() -> None:
@@ -145,7 +162,12 @@ def test_counts_and_changes_by_hand() -> None:
     expected[2, 3, 0] = math.log(3) / LOG_SCALE
     expected[0, 0, 0] = math.log(1.5) / LOG_SCALE
     assert np.allclose(counts, expected)
-    assert np.allclose(change_counts(labels, 4), [math.log(2) / LOG_SCALE, 0, 0])
+    totals = [math.log(1.5) / LOG_SCALE, 0, math.log(3) / LOG_SCALE]
+    assert np.allclose(total_counts(labels, 4), totals)
+    none = [0, 0, 0]  # two frames have no pair that is 2 or 4 apart
+    assert np.allclose(change_counts(labels, 4), [[math.log(2) / LOG_SCALE, 0, 0], none, none])
+    longer = np.concatenate([labels, labels[1:]])
+    assert np.allclose(change_counts(longer, 4)[:2, 0] * LOG_SCALE, np.log1p([1 / 2, 1]))
 
 
 def test_motion_is_read_in_the_earlier_frame() -> None:
@@ -172,10 +194,13 @@ def test_both_pretexts_learn_one_batch() -> None:
     view = ViewPretext(ViewFeatureConfig(widths=(8, 8, 16, 16), features=16), classes=5)
     scene = ScenePretext(CONFIG)
     scene_batch = {
-        "labels": window(5, 4), "counts": rand(4, 4, 4, 4), "changes": rand(4, 4),
-        "motion": rand(4, 3), "playback": torch.arange(4),
+        "labels": window(5, 4), "counts": rand(4, 4, 4, 4), "totals": rand(4, 4),
+        "changes": rand(4, 3, 4), "motion": rand(4, 3), "playback": torch.arange(4),
     }  # fmt: skip
-    view_batch = {"image": image, "counts": rand(4, 4, 4, 4), "thumbnail": thumbnail(image)}
+    view_batch = {
+        "image": image, "counts": rand(4, 4, 4, 4), "totals": rand(4, 4),
+        "thumbnail": thumbnail(image),
+    }  # fmt: skip
     for module, batch in ((scene, scene_batch), (view, view_batch)):
         optimiser = torch.optim.Adam(module.parameters(), lr=1e-2)
         given = batch["labels"] if "labels" in batch else batch["image"]

@@ -143,7 +143,7 @@ def test_networks_come_from_folders(windows: OccupancyWindows, tmp_path) -> None
     assert [name for name, _ in networks.hashes] == ["scene", "view"]
     grid = windows.scenes[0].drive.grid
     found = describe(made(windows, [0, 1]), networks, grid, "dynamiccity12", [4, 4])
-    assert (found.scene.shape, found.view.shape, found.clips.tolist()) == ((2, 64), (2, 64), [4, 4])
+    assert (found.scene.shape, found.view.shape, found.clips.tolist()) == ((2, 48), (2, 48), [4, 4])
     with pytest.raises(BadInput, match="no windows"):
         describe([], networks, grid, "dynamiccity12")
 

@@ -10,6 +10,7 @@ many windows of the second, which gives the floor.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,9 @@ class Networks:
     hashes: tuple[tuple[str, str], ...]
 
 
-def load_networks(scene: str = "features_scene_tiny", view: str = "features_view_tiny") -> Networks:
+def load_networks(
+    scene: str | Path = "features_scene_v1", view: str | Path = "features_view_v1"
+) -> Networks:
     """Two model folders, or names of models that ship."""
     (scene_net, scene_card), (view_net, view_card) = load_model(scene), load_model(view)
     hashes = (("scene", scene_card["weights_sha256"]), ("view", view_card["weights_sha256"]))

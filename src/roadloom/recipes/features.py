@@ -23,12 +23,14 @@ from roadloom.models.features.pretext import (
     pretext_loss,
     thumbnail,
 )
-from roadloom.models.features.scene_net import SceneFeatureConfig, standardise
+from roadloom.models.features.scene_net import SceneFeatureConfig, whiten
 from roadloom.models.features.targets import (
+    CHANGE_LAGS,
     PLAYBACKS,
     change_counts,
     ground_counts,
     mean_motion,
+    total_counts,
 )
 from roadloom.models.features.view_net import ViewFeatureConfig
 from roadloom.models.store import save_model
@@ -41,8 +43,8 @@ from roadloom.training.task import Examples, Step
 FRAMES = 16
 PER_SCENE = 16
 """Examples of each scene in one pass; the seed chooses where."""
-STANDARDISE_ON = {"labels": 400, "image": 800}
-"""Examples that ``center`` and ``scale`` of the features come from."""
+WHITEN_ON = {"labels": 800, "image": 1600}
+"""Examples that ``center`` and ``whiten`` of the features come from."""
 READ_AT_ONCE = {"labels": 2, "image": 32}
 """Examples of a batch outside of training."""
 
@@ -82,6 +84,7 @@ class SceneExamples:
         return {
             "labels": torch.from_numpy(np.ascontiguousarray(labels)),
             "counts": torch.from_numpy(ground_counts(labels, classes)),
+            "totals": torch.from_numpy(total_counts(labels, classes)),
             "changes": torch.from_numpy(change_counts(labels, classes)),
             "motion": torch.from_numpy(motion),
             "playback": torch.tensor(playback),
@@ -116,9 +119,11 @@ class ViewExamples:
             np.ascontiguousarray(labels), view_colors(self.windows.view.name)
         )[0]
         image = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+        classes = len(self.windows.view)
         return {
             "image": image,
-            "counts": torch.from_numpy(ground_counts(labels, len(self.windows.view))),
+            "counts": torch.from_numpy(ground_counts(labels, classes)),
+            "totals": torch.from_numpy(total_counts(labels, classes)),
             "thumbnail": thumbnail(image[None])[0],
         }
 
@@ -139,13 +144,17 @@ class MadeUp:
         counts = torch.rand(11, 4, 4, generator=torch.Generator().manual_seed(seed))
         if self.kind == "features_view":
             image = torch.from_numpy(random.integers(256, size=(3, 128, 128), dtype=np.uint8))
-            return {"image": image, "counts": counts, "thumbnail": thumbnail(image[None])[0]}
+            return {
+                "image": image, "counts": counts, "totals": counts[:, 0, 0],
+                "thumbnail": thumbnail(image[None])[0],
+            }  # fmt: skip
         labels = np.zeros((FRAMES, 128, 128, 8), np.uint8)
         labels[..., 0] = random.integers(1, 12, size=labels.shape[:-1])
         return {
             "labels": torch.from_numpy(labels),
             "counts": counts,
-            "changes": counts[:, 0, 0],
+            "totals": counts[:, 0, 0],
+            "changes": counts[:, 0, : len(CHANGE_LAGS)].T.contiguous(),
             "motion": counts[0, 0, :3],
             "playback": torch.tensor(seed % len(PLAYBACKS)),
         }
@@ -198,31 +207,34 @@ class FeatureTask:
 def save_features(
     examples: Examples, task: FeatureTask, module: nn.Module, folder: Path, card: dict[str, Any]
 ) -> None:
-    """Standardise the network on plain examples and write it without its heads."""
+    """Whiten the network's features on plain examples and write it without its heads."""
     net = module.net
     assert isinstance(net, nn.Module)
     name = "labels" if task.system == "features_scene" else "image"
-    count = min(len(examples), STANDARDISE_ON[name])
+    count = min(len(examples), WHITEN_ON[name])
     if isinstance(examples, MadeUp):
         count = 2
-    standardise(net, (batch[name] for batch in _spread(examples, count)))
+    with torch.no_grad():
+        for parameter in net.parameters():  # as they are stored, so that the rest fits them
+            parameter.copy_(parameter.half())
+    whiten(net, (batch[name] for batch in _spread(examples, count)))
     save_model(folder, net, task.system, task.config, card, half=True)
 
 
 def features_scene_tiny(data: Path | None) -> Recipe:
     """3-D features of 16-frame windows on the CarlaSC grid."""
     config = TrainConfig(
-        steps=2000, batch=8, learning_rate=2e-3, weight_decay=0.01, warmup_steps=50,
+        steps=1000, batch=8, learning_rate=2e-3, weight_decay=0.01, warmup_steps=50,
         ema_decay=0.99, validate_limit=100,
     )  # fmt: skip
-    about = "3-D features of windows, 0.34 million parameters; two cores, about half an hour"
+    about = "3-D features of windows, 0.25 million parameters; two cores, about half an hour"
     return _recipe("features_scene", about, data, config, FRAMES * 2 - 1)
 
 
 def features_view_tiny(data: Path | None) -> Recipe:
     """Features of oblique views of single frames on the CarlaSC grid."""
     config = TrainConfig(
-        steps=2000, batch=32, learning_rate=2e-3, weight_decay=0.01, warmup_steps=50,
+        steps=1200, batch=32, learning_rate=2e-3, weight_decay=0.01, warmup_steps=50,
         ema_decay=0.99, validate_limit=200,
     )  # fmt: skip
     about = "features of rendered views, 0.25 million parameters; two cores, about 15 minutes"

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from roadloom.models.features.scene_net import SceneFeatureConfig, SceneFeatures
-from roadloom.models.features.targets import PARTS, PLAYBACKS
+from roadloom.models.features.targets import CHANGE_LAGS, PARTS, PLAYBACKS
 from roadloom.models.features.view_net import ViewFeatureConfig, ViewFeatures
 
 THUMBNAIL = 16
@@ -26,7 +26,8 @@ class ScenePretext(nn.Module):
         self.heads = nn.ModuleDict(
             {
                 "counts": nn.Linear(config.features, filled * PARTS**2),
-                "changes": nn.Linear(config.features, filled),
+                "totals": nn.Linear(config.features, filled),
+                "changes": nn.Linear(config.features, filled * len(CHANGE_LAGS)),
                 "motion": nn.Linear(config.features, 3),
                 "playback": nn.Linear(config.features, len(PLAYBACKS)),
             }
@@ -44,6 +45,7 @@ class ViewPretext(nn.Module):
         self.heads = nn.ModuleDict(
             {
                 "counts": nn.Linear(config.features, (classes - 1) * PARTS**2),
+                "totals": nn.Linear(config.features, classes - 1),
                 "thumbnail": nn.Linear(config.features, 3 * THUMBNAIL**2),
             }
         )
@@ -53,7 +55,10 @@ class ViewPretext(nn.Module):
         return {name: head(features) for name, head in self.heads.items()}
 
 
-WEIGHTS = {"counts": 10.0, "changes": 3.0, "motion": 1.0, "playback": 0.5, "thumbnail": 3.0}
+WEIGHTS = {
+    "counts": 10.0, "totals": 10.0, "changes": 10.0, "motion": 1.0, "playback": 0.2,
+    "thumbnail": 3.0,
+}  # fmt: skip
 """Of the losses: brings them to one order of size on town."""
 
 

@@ -1,12 +1,15 @@
 """A short film of occupancy to one feature vector: what the 3-D generation scores look at.
 
-    labels [B T X Y Z] -> patches of 4 x 4 columns [B T X/4 Y/4 48] -> 2-D and 1-D convolutions
-      [B T X/16 Y/16 96] -> mean and deviation over time and ground, mean step from frame to
-      frame -> features [B 64]
+    labels [B T X Y Z] -> patches of 4 x 4 columns [B T X/4 Y/4 32]
+      -> 2-D and 1-D convolutions [B T X/8 Y/8 48] [B T X/16 Y/16 64]
+      -> of each: how much is there, and how much it changes over 1, 2 and 4 frames, as logarithms
+      -> features [B 48] -> whitened
 
 The first layer is linear in the one-hot labels of a patch, height included; free voxels add
-nothing, so it costs as much as there is to see. Features are standardised by numbers kept with
-the weights: on training windows each has mean 0 and deviation 1.
+nothing, so it costs as much as there is to see. Logarithms, because scenes hold a thousand
+voxels of road for one of a pedestrian. Features are whitened by numbers kept with the weights:
+on training windows they are uncorrelated, each with mean 0 and deviation 1, so that a distance
+counts every direction in units of how real scenes vary along it.
 """
 
 from collections.abc import Iterable
@@ -17,7 +20,14 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-LEAST_DEVIATION = 1e-3
+LEAST_SHARE = 1e-3
+"""Of the largest variance: directions with less are not stretched any further."""
+LAGS = (1, 2, 4)
+"""Frames between which change is pooled."""
+PLACES = 4
+"""Parts of the ground along x and y that the last layer is pooled in."""
+LEAST_POOLED = 1e-3
+"""Added before logarithms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +38,8 @@ class SceneFeatureConfig:
     """Cells along z."""
     patch: int = 4
     """Cells along x and y that the first layer takes together."""
-    widths: tuple[int, int, int] = (48, 64, 96)
-    features: int = 64
+    widths: tuple[int, int, int] = (32, 48, 64)
+    features: int = 48
 
     def __post_init__(self) -> None:
         if not 2 <= self.classes <= 254:
@@ -52,25 +62,26 @@ class SceneFeatures(nn.Module):
         self.middle = Block(middle)
         self.down_again = nn.Conv2d(middle, wide, 3, stride=2, padding=1)
         self.wide = Block(wide)
-        self.readout = nn.Linear(3 * wide, config.features)
+        pooled = (1 + len(LAGS)) * sum(config.widths) + (PLACES**2 - 1) * wide
+        self.readout = nn.Linear(pooled, config.features)
         self.register_buffer("center", torch.zeros(config.features))
-        self.register_buffer("scale", torch.ones(config.features))
+        self.register_buffer("whiten", torch.eye(config.features))
 
     def forward(self, labels: UInt8[Tensor, "batch time x y z"]) -> Float[Tensor, "batch feature"]:
-        return (self.raw(labels) - self.center) / self.scale
+        return (self.raw(labels) - self.center) @ self.whiten
 
     def raw(self, labels: UInt8[Tensor, "batch time x y z"]) -> Float[Tensor, "batch feature"]:
-        """Features before they are standardised."""
+        """Features before they are whitened."""
         patches = self.embed(labels)  # [B T X Y C]
         batch, time = patches.shape[:2]
-        frames = patches.flatten(0, 1).permute(0, 3, 1, 2)
-        frames = self.middle(self.down(F.silu(frames)), time)
-        frames = self.wide(self.down_again(frames), time)
-        seen = frames.unflatten(0, (batch, time)).transpose(1, 2).flatten(2)  # [B C N]
-        deviation = (seen.var(dim=2, correction=0) + 1e-5).sqrt()
-        steps = frames.unflatten(0, (batch, time)).diff(dim=1).abs()
-        change = steps.mean(dim=(1, 3, 4)) if time > 1 else torch.zeros_like(deviation)
-        return self.readout(torch.cat([seen.mean(dim=2), deviation, change], dim=1))
+        fine = patches.flatten(0, 1).permute(0, 3, 1, 2)
+        coarse = self.middle(self.down(F.silu(fine)), time)
+        coarsest = self.wide(self.down_again(coarse), time)
+        pooled = [
+            pool_film(level.unflatten(0, (batch, time)), places)
+            for level, places in ((fine, 1), (coarse, 1), (coarsest, PLACES))
+        ]
+        return self.readout(torch.cat(pooled, dim=1))
 
     def embed(self, labels: UInt8[Tensor, "batch time x y z"]) -> Tensor:
         """The linear layer on one-hot patches [B T X/p Y/p C], as sums of table rows."""
@@ -109,9 +120,25 @@ class Block(nn.Module):
         return frames + mixed.permute(0, 4, 3, 1, 2).flatten(0, 1)
 
 
+def pool_film(
+    film: Float[Tensor, "batch time channel x y"], places: int
+) -> Float[Tensor, "batch pooled"]:
+    """Logarithms of how much there is in each place, and of how much changes over ``LAGS``."""
+    present = F.adaptive_avg_pool2d(F.relu(film).mean(dim=1), places).flatten(1)
+    changes = []
+    for lag in LAGS:
+        if lag < film.shape[1]:
+            changes.append((film[:, lag:] - film[:, :-lag]).abs().mean(dim=(1, 3, 4)))
+        else:
+            changes.append(film.new_zeros(film.shape[0], film.shape[2]))
+    return (torch.cat([present, *changes], dim=1) + LEAST_POOLED).log()
+
+
 @torch.no_grad()
-def standardise(net: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Set ``center`` and ``scale`` of a feature network from inputs of its training."""
+def whiten(net: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Set ``center`` and ``whiten`` of a feature network from inputs of its training."""
     raw = torch.cat([net.raw(batch) for batch in batches]).double()
+    values, vectors = torch.linalg.eigh(torch.cov(raw.T))
+    spread = values.clamp(min=float(values[-1]) * LEAST_SHARE).sqrt()
     net.center.copy_(raw.mean(dim=0))
-    net.scale.copy_(raw.std(dim=0).clamp(min=LEAST_DEVIATION))
+    net.whiten.copy_((vectors / spread) @ vectors.T)  # the symmetric one: nothing is turned

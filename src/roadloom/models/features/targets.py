@@ -1,7 +1,7 @@
 """What the feature networks learn to tell: cheap facts of a window that nobody has to label.
 
 - how much of each class stands in each of 4 x 4 parts of the ground,
-- how much of each class changes from frame to frame,
+- how much of each class there is in all, and how much changes over 1, 2 and 4 frames,
 - how the ego vehicle moves, from the poses,
 - how the film is played: forwards or backwards, every frame or every second one (after
   "SpeedNet", Benaim et al. 2020, and "Shuffle and Learn", Misra et al. 2016, without the
@@ -18,6 +18,8 @@ PARTS = 4
 """Of the ground along x and along y."""
 PLAYBACKS = ((1, False), (1, True), (2, False), (2, True))
 """(every n-th frame, backwards)."""
+CHANGE_LAGS = (1, 2, 4)
+"""Frames between the two of a pair."""
 LOG_SCALE = 4.0
 """Divides logarithms of voxel counts, so that targets are of order 1."""
 TURN_SCALE_RAD = 0.05
@@ -37,15 +39,27 @@ def ground_counts(
     return np.ascontiguousarray(logs.transpose(2, 0, 1), dtype=np.float32)
 
 
+def total_counts(labels: UInt8[np.ndarray, "time x y z"], classes: int) -> Float32[np.ndarray, "c"]:
+    """Scaled ``log(1 + voxels)`` of classes 1.. in all, mean over time."""
+    found = np.bincount(labels.ravel(), minlength=256)[1:classes] / len(labels)
+    return (np.log1p(found) / LOG_SCALE).astype(np.float32)
+
+
 def change_counts(
     labels: UInt8[np.ndarray, "time x y z"], classes: int
-) -> Float32[np.ndarray, " class"]:
-    """Scaled ``log(1 + voxels)`` that enter or leave classes 1.., mean over pairs of frames."""
-    changed = labels[1:] != labels[:-1]
-    found = np.bincount(labels[1:][changed], minlength=256)
-    found = found + np.bincount(labels[:-1][changed], minlength=256)
-    logs = np.log1p(found[1:classes] / max(len(labels) - 1, 1)) / LOG_SCALE
-    return logs.astype(np.float32)
+) -> Float32[np.ndarray, "lag class"]:
+    """Scaled ``log(1 + voxels)`` that enter or leave classes 1.., mean over pairs of frames.
+
+    Pairs are of frames ``CHANGE_LAGS`` apart; a film that is too short has no change.
+    """
+    rows = []
+    for lag in CHANGE_LAGS:
+        later, earlier = labels[lag:], labels[:-lag]
+        changed = later != earlier
+        found = np.bincount(later[changed], minlength=256)
+        found = found + np.bincount(earlier[changed], minlength=256)
+        rows.append(np.log1p(found[1:classes] / max(len(later), 1)) / LOG_SCALE)
+    return np.stack(rows).astype(np.float32)
 
 
 def mean_motion(

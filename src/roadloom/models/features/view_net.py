@@ -1,9 +1,9 @@
 """A rendered view of one frame to one feature vector: what the 2-D generation scores look at.
 
-    RGB [B 3 H W] -> strided convolutions [B 96 H/16 W/16] -> mean and deviation -> features [B 64]
+    RGB [B 3 H W] -> strided convolutions [B 96 H/16 W/16] -> mean and deviation -> features [B 48]
 
 The views are those of ``roadloom.metrics.oblique``: fixed camera, fixed colours. Features are
-standardised by numbers kept with the weights, as those of ``scene_net``.
+whitened by numbers kept with the weights, as those of ``scene_net``.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 class ViewFeatureConfig:
     widths: tuple[int, int, int, int] = (24, 48, 64, 96)
     """Channels after each halving of the picture."""
-    features: int = 64
+    features: int = 48
 
     def __post_init__(self) -> None:
         if any(width % 8 for width in self.widths):
@@ -39,13 +39,13 @@ class ViewFeatures(nn.Module):
         )
         self.readout = nn.Linear(2 * config.widths[-1], config.features)
         self.register_buffer("center", torch.zeros(config.features))
-        self.register_buffer("scale", torch.ones(config.features))
+        self.register_buffer("whiten", torch.eye(config.features))
 
     def forward(self, image: UInt8[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch f"]:
-        return (self.raw(image) - self.center) / self.scale
+        return (self.raw(image) - self.center) @ self.whiten
 
     def raw(self, image: UInt8[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch f"]:
-        """Features before they are standardised."""
+        """Features before they are whitened."""
         seen = image.to(self.readout.weight.dtype) / 127.5 - 1
         for number, (stage, norm) in enumerate(zip(self.stages, self.norms, strict=True)):
             seen = F.silu(norm(stage(seen)))
