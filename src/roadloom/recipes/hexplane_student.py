@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from roadloom.datasets.latents import LatentFolder
@@ -78,12 +79,14 @@ class Distillation(nn.Module):
 
     def forward(
         self,
-        x: Tensor,
-        noise: Tensor,
-        place: Tensor,
+        x: Float[Tensor, "batch channel height width"],
+        noise: Float[Tensor, "batch channel height width"],
+        place: Int64[Tensor, " batch"],
         conditions: Mapping[str, Tensor],
         stage: int,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[
+        Float[Tensor, "batch channel height width"], Float[Tensor, "batch channel height width"]
+    ]:
         """Velocities of the student and of its teacher, at a place of the student's grid.
 
         Args:
