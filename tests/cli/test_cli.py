@@ -96,6 +96,13 @@ def test_flags_do_not_grow_unseen() -> None:
             "grid", "frame", "window", "target", "boxes", "masks", "future", "min_hits",
             "partial", "ego_box", "carve_ground",
         },
+        "evaluate generation": {
+            "made", "real", "out", "scene", "view", "count", "real_count", "stride", "partial",
+            "device",
+        },
+        "evaluate reconstruction": {
+            "data", "vae", "out", "count", "stride", "partial", "device",
+        },
         "export ply": OVER_DRIVES | {
             "sweeps", "occupancy", "boxes", "merge", "frame", "voxel_m",
         },

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from roadloom.metrics.bootstrap import Interval, interval
+from roadloom.metrics.bootstrap import Interval, interval, least_half
 
 
 def mean(values: np.ndarray) -> float:
@@ -97,3 +97,10 @@ def test_apart() -> None:
     assert low.apart_from(high)
     assert high.apart_from(low)
     assert not low.apart_from(touching)
+
+
+def test_the_smallest_half_of_groups() -> None:
+    """Of clips with 5, 1, 2 windows a draw takes one clip; of five clips it takes two."""
+    assert least_half(np.repeat([7, 8, 9], [5, 1, 2])) == 1
+    assert least_half(np.repeat([0, 1, 2, 3, 4], [5, 1, 2, 4, 3])) == 3
+    assert least_half(np.zeros(10)) == 0

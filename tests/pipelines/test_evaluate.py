@@ -11,6 +11,7 @@ from tests.datasets.made_drive import made_clip
 from roadloom.datasets.drive_conditions import command_of, layout_of, trajectory_of
 from roadloom.datasets.windows import OccupancyWindows
 from roadloom.errors import BadInput
+from roadloom.geometry.pose import Pose
 from roadloom.metrics.protocol import read_scores, write_scores
 from roadloom.metrics.reconstruction import Confusion
 from roadloom.models.features.scene_net import SceneFeatureConfig, SceneFeatures
@@ -149,12 +150,12 @@ def test_networks_come_from_folders(windows: OccupancyWindows, tmp_path) -> None
 
 
 def test_reconstruction(windows: OccupancyWindows) -> None:
-    scores, counts, protocol = evaluate_reconstruction(lambda v: v, windows, limit=8)
+    scores, counts, protocol = evaluate_reconstruction(lambda v, _: v, windows, limit=8)
     assert [(s.value, s.low, s.high) for s in scores] == [(1, 1, 1), (1, 1, 1)]
     assert counts.counts.sum() == 8 * 4 * (128 - 1) * 128 * 8  # one row of x is never observed
     assert protocol.count == 8
 
-    def carless(voxels: torch.Tensor) -> torch.Tensor:
+    def carless(voxels: torch.Tensor, _: Pose | None = None) -> torch.Tensor:
         return voxels.masked_fill(voxels == 10, 0)
 
     scores, counts, other = evaluate_reconstruction(carless, windows, limit=8)

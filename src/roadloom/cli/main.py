@@ -14,6 +14,7 @@ from roadloom import __version__
 from roadloom.cli.command import Command
 from roadloom.cli.demo import Demo
 from roadloom.cli.encode import Encode
+from roadloom.cli.evaluate import EvaluateGeneration, EvaluateReconstruction
 from roadloom.cli.export_nuscenes import ExportNuScenes
 from roadloom.cli.export_occ3d import ExportOcc3d
 from roadloom.cli.export_ply import ExportPly
@@ -45,6 +46,10 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "view": View,
 }
 GROUPS: dict[str, dict[str, Callable[..., Command]]] = {
+    "evaluate": {
+        "generation": EvaluateGeneration,
+        "reconstruction": EvaluateReconstruction,
+    },
     "export": {
         "nuscenes": ExportNuScenes,
         "occ3d": ExportOcc3d,
@@ -62,6 +67,7 @@ GROUPS: dict[str, dict[str, Callable[..., Command]]] = {
 }
 """Commands of two words, such as ``export nuscenes``: first word -> second word -> command."""
 _GROUP_ABOUT: dict[str, str] = {
+    "evaluate": "Score models and what they make, with intervals and a protocol id.",
     "export": "Write a source in a format that other programs read.",
     "generate": "Make scenes that nobody recorded.",
     "render": "Draw occupancy as the sensors of a vehicle would see it.",

@@ -73,6 +73,12 @@ def interval(
     return Interval(value=value, low=float(low + shift), high=float(high + shift))
 
 
+def least_half(groups: np.ndarray) -> int:
+    """Samples in the smallest half of the groups that ``half`` can draw."""
+    sizes = np.sort(np.unique(groups, return_counts=True)[1])
+    return int(sizes[: len(sizes) // 2].sum())
+
+
 def _members(count: int, groups: np.ndarray | None) -> list[np.ndarray]:
     """The rows of each group."""
     if groups is None:

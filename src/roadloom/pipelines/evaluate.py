@@ -19,7 +19,8 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
 from roadloom.datasets.windows import OccupancyWindows
-from roadloom.errors import BadInput
+from roadloom.errors import BadInput, NotRecorded
+from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.io.progress import show_progress
 from roadloom.metrics.bootstrap import Interval, interval
@@ -37,6 +38,8 @@ from roadloom.scene.palette import view_colors
 NEIGHBOURS = {"precision": 3, "recall": 3, "density": 5, "coverage": 5}
 """k of each score, as their papers choose it."""
 DRAWS = 200
+Rebuild = Callable[[Tensor, Pose | None], Tensor]
+"""View ids, uint8 [1 T X Y Z], and ``world_from_ego`` [T], if recorded, -> view ids."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +220,7 @@ def score_generation(
 
 
 def evaluate_reconstruction(
-    rebuild: Callable[[UInt8[Tensor, "batch time x y z"]], UInt8[Tensor, "batch time x y z"]],
+    rebuild: Rebuild,
     windows: OccupancyWindows,
     *,
     limit: int | None = None,
@@ -228,7 +231,7 @@ def evaluate_reconstruction(
     """IoU and mIoU of what ``rebuild`` makes of windows, counted clip by clip.
 
     Args:
-        rebuild: view ids of one window -> view ids.
+        rebuild: view ids [1 T X Y Z] and poses of one window -> view ids.
         limit: windows, evenly spread; None: all.
     """
     count = min(len(windows), limit or len(windows))
@@ -239,7 +242,7 @@ def evaluate_reconstruction(
     for number in numbers:
         example, clip = windows.read(number, 0), windows.locate(number)[0]
         counts = per_clip.setdefault(clip, Confusion(classes, windows.frames))
-        made = rebuild(example["voxels"][None]).cpu()
+        made = rebuild(example["voxels"][None], _poses(windows, number)).cpu()
         counts.update(made, example["voxels"][None], example["valid"][None])
     whole = Confusion(classes, windows.frames)
     for counts in per_clip.values():
@@ -271,6 +274,13 @@ def evaluate_reconstruction(
             )
         )  # fmt: skip
     return scores, whole, protocol
+
+
+def _poses(windows: OccupancyWindows, number: int) -> Pose | None:
+    try:
+        return windows.poses(number)
+    except NotRecorded:
+        return None
 
 
 def _voxels(windows: OccupancyWindows, numbers: Iterable[int]) -> Iterator[Tensor]:
