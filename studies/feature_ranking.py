@@ -2,16 +2,22 @@
 
     python studies/feature_ranking.py --data DIR/val --scene MODEL --view MODEL --out FOLDER
 
-Every other clip is the reference; the clips between are held against it, clean and damaged:
+Windows of 16 frames begin every 16 frames. Those that begin at frame 0 of a clip are the
+reference; those that begin at frame 8 are held against it, clean and damaged:
 - noise P: each voxel, free ones too, is given a class drawn evenly from all, with P per cent;
 - relabel P: the same of filled voxels alone, among filled classes;
 - vehicles removed: their voxels become free;
 - time shuffled: the 16 frames of a window in random order. Views look at single frames, so the
   view network cannot see this and is not asked.
 
-Intervals draw whole clips. Damage must lie apart from clean, and more noise further away: first
-by intervals that do not touch, which also hold what clips differ among themselves; then by the
-difference of two distances over the same clips in every draw, whose interval must lie above 0.
+Two settings, for the distance is made of damage and of what clips differ among themselves:
+- same clips: reference and tested windows of all clips. Clips are drawn with the windows of both
+  sides, so that what is left is the damage.
+- other clips: the reference of every other clip, tested are the clips between. This is how
+  generated windows are scored; with few clips the intervals are wide.
+
+Damage must lie apart from clean, and more noise further away: by intervals of 95 % that do not
+touch, and by the difference of two distances in every draw, whose interval must lie above 0.
 """
 
 import argparse
@@ -52,42 +58,73 @@ def damaged(labels: np.ndarray, random: np.random.Generator) -> dict[str, np.nda
 
 @torch.no_grad()
 def features(args: argparse.Namespace) -> dict[str, np.ndarray]:
-    """Of every window: ``scene/NAME`` and ``view/NAME``, and its clip and half."""
-    windows = OccupancyWindows(args.data, frames=16, stride=args.stride, partial=True)
+    """``SIDE/NET/NAME`` of every window, and the windows' clips."""
+    windows = OccupancyWindows(args.data, frames=16, stride=8, partial=True)
     nets = {"scene": load_model(args.scene)[0], "view": load_model(args.view)[0]}
     x, y, z = windows.scenes[0].drive.grid.cell_m
     sight, colors = oblique_view(windows.shape, (x, y, z)), view_colors("dynamiccity12")
     told: dict[str, list] = {}
     for number in range(len(windows)):
-        clip = windows.locate(number)[0]
-        if args.clips and clip >= args.clips:
-            break
+        clip, start = windows.locate(number)
+        tested = start % 16 == 8
+        if clip >= args.clips or clip % args.of != args.part:
+            continue
+        if not tested and start + 8 > windows.scenes[clip].starts[-1]:
+            continue  # as many windows on both sides
         labels = windows.read(number, 0)["voxels"].numpy()
         random = np.random.default_rng((args.seed, number))
-        shown = damaged(labels, random) if clip % 2 else {CLEAN: labels}
-        told.setdefault("clip" if clip % 2 else "reference clip", []).append(clip)
-        side = "" if clip % 2 else "reference "
-        for name, ids in shown.items():
+        side = "tested" if tested else "reference"
+        told.setdefault(f"{side}/clip", []).append(np.array(clip))
+        for name, ids in (damaged(labels, random) if tested else {CLEAN: labels}).items():
             batch = torch.from_numpy(np.ascontiguousarray(ids))[None]
-            told.setdefault(f"{side}scene/{name}", []).append(nets["scene"](batch)[0].numpy())
+            told.setdefault(f"{side}/scene/{name}", []).append(nets["scene"](batch)[0].numpy())
             if name != SHUFFLED:
                 picture = sight.draw(ids[8:9], colors).transpose(0, 3, 1, 2).copy()
                 feature = nets["view"](torch.from_numpy(picture))[0].numpy()
-                told.setdefault(f"{side}view/{name}", []).append(feature)
-        if number % 50 == 0:
+                told.setdefault(f"{side}/view/{name}", []).append(feature)
+        if number % 48 == 0:
             print(f"window {number} of {len(windows)}", flush=True)
     return {name: np.stack(values) for name, values in told.items()}
 
 
-def ranking(told: dict[str, np.ndarray], net: str, draws: int) -> dict[str, Interval]:
-    real, groups = told[f"reference {net}/{CLEAN}"], [told["reference clip"], told["clip"]]
-    found = {}
-    for name, values in told.items():
-        if name.startswith(f"{net}/"):
-            found[name.partition("/")[2]] = interval(
-                frechet_distance, [real, values], groups=groups, kind="centered", rounds=draws
-            )
-    return found
+class Setting:
+    """Which windows are held against which, and how they are drawn."""
+
+    def __init__(self, told: dict[str, np.ndarray], net: str, same: bool, args) -> None:
+        self.net, self.told, self.draws = net, told, args.draws
+        kept = [told[f"{side}/clip"] >= args.skip_clips for side in ("reference", "tested")]
+        if not same:
+            kept = [k & (told[f"{s}/clip"] % 2 == n) for k, s, n in
+                    zip(kept, ("reference", "tested"), (0, 1), strict=True)]  # fmt: skip
+        self.reference, self.tested, self.same = *kept, same
+        self.real = told[f"reference/{net}/{CLEAN}"][self.reference]
+        self.clips = [told["reference/clip"][self.reference], told["tested/clip"][self.tested]]
+
+    @property
+    def names(self) -> list[str]:
+        start = f"tested/{self.net}/"
+        return [name.removeprefix(start) for name in self.told if name.startswith(start)]
+
+    def values(self, name: str) -> np.ndarray:
+        return self.told[f"tested/{self.net}/{name}"][self.tested]
+
+    def interval(self, statistic, values: np.ndarray) -> Interval:
+        return interval(
+            statistic, [self.real, values], groups=self.clips, kind="centered",
+            paired=self.same, rounds=self.draws,
+        )  # fmt: skip
+
+    def distance(self, name: str) -> Interval:
+        return self.interval(frechet_distance, self.values(name))
+
+    def difference(self, nearer: str, further: str) -> Interval:
+        """Of the two distances, both over the same clips in every draw."""
+
+        def statistic(real: np.ndarray, both: np.ndarray) -> float:
+            return frechet_distance(real, both[:, 1]) - frechet_distance(real, both[:, 0])
+
+        both = np.stack([self.values(nearer), self.values(further)], axis=1)
+        return self.interval(statistic, both)
 
 
 def claims() -> list[tuple[str, str]]:
@@ -99,63 +136,66 @@ def claims() -> list[tuple[str, str]]:
     return [*told, (CLEAN, VEHICLES), (CLEAN, SHUFFLED)]
 
 
-def difference(
-    told: dict[str, np.ndarray], net: str, nearer: str, further: str, draws: int
-) -> Interval:
-    """Of the two distances, both over the same clips in every draw."""
-
-    def statistic(real: np.ndarray, both: np.ndarray) -> float:
-        return frechet_distance(real, both[:, 1]) - frechet_distance(real, both[:, 0])
-
-    both = np.stack([told[f"{net}/{nearer}"], told[f"{net}/{further}"]], axis=1)
-    return interval(
-        statistic, [told[f"reference {net}/{CLEAN}"], both],
-        groups=[told["reference clip"], told["clip"]], kind="centered", rounds=draws,
-    )  # fmt: skip
+def report(setting: Setting) -> dict:
+    """Print and return distances and claims."""
+    found = {name: setting.distance(name) for name in setting.names}
+    for name, span in sorted(found.items(), key=lambda item: item[1].value):
+        print(f"  {name:18} {span.value:9.3f}  [{span.low:.3f}, {span.high:.3f}]")
+    rows = []
+    for nearer, further in claims():
+        if further not in found:
+            continue
+        apart = found[further].low > found[nearer].high
+        span = setting.difference(nearer, further)
+        rows.append(
+            {
+                "nearer": nearer, "further": further, "apart": apart,
+                "difference": [span.value, span.low, span.high],
+            }
+        )  # fmt: skip
+        print(f"  {further} beyond {nearer}: intervals {'apart' if apart else 'TOUCH'}, "
+              f"difference {span.value:.3f} [{span.low:.3f}, {span.high:.3f}] "
+              f"{'above 0' if span.low > 0 else 'NOT above 0'}", flush=True)  # fmt: skip
+    return {
+        "windows": len(setting.clips[1]), "reference windows": len(setting.clips[0]),
+        "clips": len(set(setting.clips[1].tolist()) | set(setting.clips[0].tolist())),
+        "frechet": {name: [s.value, s.low, s.high] for name, s in found.items()},
+        "claims": rows,
+    }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--scene", default="features_scene_tiny")
-    parser.add_argument("--view", default="features_view_tiny")
-    parser.add_argument("--stride", type=int, default=8, help="frames between windows")
-    parser.add_argument("--clips", type=int, default=0, help="the first N only")
+    parser.add_argument("--data", type=Path, help="prepared folder; not with --again")
+    parser.add_argument("--scene", default="features_scene_v1")
+    parser.add_argument("--view", default="features_view_v1")
+    parser.add_argument("--clips", type=int, default=10**6, help="the first N only")
+    parser.add_argument("--skip-clips", type=int, default=0, help="leave the first N out of scores")
+    parser.add_argument("--part", type=int, default=0, help="of --of, by clip; join with --again")
+    parser.add_argument("--of", type=int, default=1)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--again", action="store_true", help="read features.npz of OUT")
+    parser.add_argument("--again", action="store_true", help="read features*.npz of OUT")
+    parser.add_argument("--nets", nargs="+", default=["scene", "view"])
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    store = args.out / "features.npz"
     if args.again:
-        with np.load(store) as file:
-            told = dict(file)
+        parts = [dict(np.load(file)) for file in sorted(args.out.glob("features*.npz"))]
+        told = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     else:
         told = features(args)
-        np.savez_compressed(store, **told)
-    report: dict = {
-        "windows": len(told["clip"]), "clips": len(set(told["clip"].tolist())),
-        "reference windows": len(told["reference clip"]),
-    }  # fmt: skip
-    print(report)
-    for net in ("scene", "view"):
-        found = ranking(told, net, args.draws)
-        for name, span in sorted(found.items(), key=lambda item: item[1].value):
-            print(f"{net:6} {name:18} {span.value:9.3f}  [{span.low:.3f}, {span.high:.3f}]")
-        rows = []
-        for nearer, further in claims():
-            if further not in found:
-                continue
-            apart = found[further].low > found[nearer].high
-            span = difference(told, net, nearer, further, args.draws)
-            rows.append([nearer, further, apart, span.value, span.low, span.high])
-            print(f"  {further} beyond {nearer}: intervals {'apart' if apart else 'TOUCH'}, "
-                  f"difference {span.value:.3f} [{span.low:.3f}, {span.high:.3f}] "
-                  f"{'above 0' if span.low > 0 else 'NOT above 0'}", flush=True)  # fmt: skip
-        spans = {name: [s.value, s.low, s.high] for name, s in found.items()}
-        report[net] = {"frechet": spans, "claims": rows}
-    (args.out / "ranking.json").write_text(json.dumps(report, indent=1) + "\n")
+        np.savez_compressed(args.out / f"features-{args.part}-of-{args.of}.npz", **told)
+    found: dict = {"skipped clips": args.skip_clips, "draws": args.draws}
+    for net in args.nets:
+        for same in (True, False):
+            name = f"{net}, {'same' if same else 'other'} clips"
+            setting = Setting(told, net, same, args)
+            print(f"{name}: {len(setting.clips[1])} windows of "
+                  f"{len(set(setting.clips[1].tolist()))} clips")  # fmt: skip
+            found[name] = report(setting)
+    name = f"ranking-skip{args.skip_clips}.json"
+    (args.out / name).write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -224,10 +224,10 @@ def save_features(
 def features_scene_tiny(data: Path | None) -> Recipe:
     """3-D features of 16-frame windows on the CarlaSC grid."""
     config = TrainConfig(
-        steps=1000, batch=8, learning_rate=2e-3, weight_decay=0.01, warmup_steps=50,
+        steps=600, batch=8, learning_rate=2e-3, weight_decay=0.01, warmup_steps=50,
         ema_decay=0.99, validate_limit=100,
     )  # fmt: skip
-    about = "3-D features of windows, 0.25 million parameters; two cores, about half an hour"
+    about = "3-D features of windows, 0.25 million parameters; one core, about 20 minutes"
     return _recipe("features_scene", about, data, config, FRAMES * 2 - 1)
 
 
