@@ -14,6 +14,10 @@ from roadloom.cli.main import main
 from roadloom.datasets.drive_conditions import trajectory_of
 from roadloom.diffusion.courses import SamplerConfig
 from roadloom.errors import BadInput, MissingInput, NotRecorded
+from roadloom.export.occ3d import Occ3dOptions, export_occ3d
+from roadloom.export.ply import PlyOptions, export_ply
+from roadloom.export.video import VideoOptions, export_video
+from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import CARLA_SC, OCC3D
 from roadloom.models.hexplane.conditions import Conditions
 from roadloom.models.hexplane.motion import motion_of
@@ -26,9 +30,13 @@ from roadloom.pipelines.saved import GeneratedClip, clip_of, packed, save_window
 from roadloom.pipelines.uses import How, Window, drive, generate, outpaint
 from roadloom.scene.class_views import view
 from roadloom.scene.clip import Clip
+from roadloom.scene.regrid import regrid
+from roadloom.viewer.bev import bev_picture, top_picture
+from roadloom.viewer.write import ViewOptions, write_view
 
 TWO = SamplerConfig(steps=2)
 HOW = How(sampler=TWO)
+STAY = Pose.identity()
 STEP_M = 0.4
 PATH = np.stack([np.arange(16) * STEP_M, np.zeros(16), np.arange(16) * 0.01], axis=1)
 
@@ -173,6 +181,30 @@ def test_views_show_every_frame(world: HexPlaneWorld) -> None:
     wide = side_by_side(pictures)
     assert np.array_equal(wide[:, : SIZE[1]], pictures[0])
     assert np.array_equal(wide[:, -SIZE[1] :], pictures[3])
+
+
+def test_generated_clips_are_viewed_and_exported(world: HexPlaneWorld, tmp_path: Path) -> None:
+    window = replace(windows(world, 1)[0], labels=street())
+    clip = save_windows(world, [window], tmp_path / "city", {})
+    source = f"folder:{tmp_path / 'city'}"
+    above = bev_picture(clip[0], CARLA_SC, 128)
+    top = top_picture(clip[0].occupancy(CARLA_SC))
+    assert np.array_equal(above[:40, :40], top[:40, :40]), "without map and boxes, occupancy"
+    written = write_view(clip, tmp_path / "view", ViewOptions(film=False))
+    assert {"index.html", "bev.png", "occupancy.png"} <= {path.name for path in written}
+    export_ply(source, tmp_path / "ply", PlyOptions(occupancy="points"))
+    assert len(list((tmp_path / "ply").rglob("*.ply"))) == 4
+    options = VideoOptions(cameras=False, width=64)
+    assert export_video(source, tmp_path / "film", options).frames == 4
+    with pytest.raises(NotRecorded, match="--regrid"):
+        export_occ3d(source, tmp_path / "none", Occ3dOptions())
+    export_occ3d(source, tmp_path / "occ3d", Occ3dOptions(regrid=True))
+    (back,) = roadloom.open(f"occ3d:{tmp_path / 'occ3d'}")
+    expected = regrid(clip[3].occupancy(CARLA_SC), OCC3D, frame="ego", new_from_old=STAY)
+    found, occ3d = back[3].occupancy(OCC3D), view("occ3d18")
+    assert np.array_equal(found.labels == 0, ~expected.occupied)
+    same = expected.occupied
+    assert np.array_equal(found.as_view(occ3d)[same], expected.as_view(occ3d)[same])
 
 
 def test_wishes_that_cannot_be_are_refused() -> None:

@@ -9,7 +9,14 @@ from roadloom.errors import BadInput, NotRecorded
 from roadloom.scene.occupancy import Occupancy
 from roadloom.scene.palette import colors_of
 from roadloom.sensors.rig import Rig
-from roadloom.viewer.bev import bev_picture, draw_scale, layer_picture, on_picture, path_in_ego
+from roadloom.viewer.bev import (
+    bev_picture,
+    draw_scale,
+    layer_picture,
+    on_picture,
+    path_in_ego,
+    top_picture,
+)
 from roadloom.viewer.colors import layer_colors
 from roadloom.viewer.ring import chosen_key, overlay, ring_picture, ring_rows
 from roadloom.viewer.voxels import voxel_picture
@@ -143,6 +150,19 @@ def test_layout_is_turned_forward_up(make_clip, small_grid) -> None:
     np.testing.assert_array_equal(picture[9, 69], layer_colors()[8])
 
 
+def test_columns_from_above_show_their_highest_cell(small_grid) -> None:
+    labels = np.zeros(small_grid.shape, np.uint8)
+    labels[79, 79, :2] = CAR  # far left: a low one
+    labels[70, 10] = BUILDING  # ahead and to the right, up to the roof
+    labels[70, 10, 0] = CAR
+    labels[5, 5] = 255
+    picture = top_picture(Occupancy(grid=small_grid, labels=labels))
+    drawn = np.argwhere((picture != (18, 21, 27)).any(axis=-1)).tolist()
+    assert drawn == [[0, 0], [9, 69]]
+    assert abs(picture[9, 69] - color(BUILDING)).max() <= 1
+    assert abs(picture[0, 0] - color(CAR) * (0.5 + 1 / labels.shape[2])).max() <= 1
+
+
 @pytest.mark.parametrize("origin", [0.0, 5e6])
 def test_path_lies_in_the_ego_frame(make_clip, origin) -> None:
     clip = make_clip(origin=origin)
@@ -153,9 +173,13 @@ def test_path_lies_in_the_ego_frame(make_clip, origin) -> None:
 
 
 def test_view_from_above_of_a_bare_frame(make_clip, small_grid) -> None:
-    bare = make_clip(lacks=("lidar", "boxes", "map"))[0]
+    bare = make_clip(lacks=("lidar", "boxes", "map", "occupancy"))[0]
     picture = bev_picture(bare, small_grid, 200)
     assert share_of(picture, np.array([18, 21, 27]), 1) > 0.9
+    held = make_clip(lacks=("lidar", "boxes", "map"))[0]
+    picture = bev_picture(held, small_grid, 240)
+    cells = top_picture(held.occupancy(small_grid))
+    np.testing.assert_array_equal(picture[:30, :30], cells.repeat(3, 0).repeat(3, 1)[:30, :30])
 
 
 def test_cubes(make_clip, small_grid) -> None:

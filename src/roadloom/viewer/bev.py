@@ -1,17 +1,22 @@
 """One frame from above: layout, LiDAR points, boxes, the vehicle and its path; forward is up.
 
-A bar gives the scale.
+Where a source has neither map nor boxes, occupancy takes the layout's place. A bar gives the
+scale.
 """
+
+from contextlib import suppress
 
 import numpy as np
 from jaxtyping import Float
 
+from roadloom.errors import NotRecorded
 from roadloom.geometry.box import corners
 from roadloom.geometry.pose import Pose
 from roadloom.geometry.voxel_grid import VoxelGrid
 from roadloom.scene.boxes import Boxes
 from roadloom.scene.clip import Clip, Frame
 from roadloom.scene.layout import Layout
+from roadloom.scene.occupancy import Occupancy
 from roadloom.viewer.colors import class_colors, layer_colors
 from roadloom.viewer.draw import (
     Picture,
@@ -41,7 +46,7 @@ def bev_picture(
     """What the frame holds, over the floor of ``grid``; ``size`` is the height [px]."""
     scale = size / (grid.upper_m[0] - grid.lower_m[0])
     width = round(scale * (grid.upper_m[1] - grid.lower_m[1]))
-    picture = _layout_picture(frame.layout(grid), size, width)
+    picture = enlarged(_ground_picture(frame, grid), size, width)
     if lidar and (sweep := recorded_sweep(frame)) is not None:
         points = still_points(sweep, frame.clip.ego)
         points = points[np.argsort(points[:, 2], kind="stable")]
@@ -101,8 +106,28 @@ def layer_picture(layout: Layout) -> Picture:
     return cells[::-1, ::-1]
 
 
-def _layout_picture(layout: Layout, height: int, width: int) -> Picture:
-    cells = layer_picture(layout)
+def _ground_picture(frame: Frame, grid: VoxelGrid) -> Picture:
+    layout = frame.layout(grid)
+    if not layout.recorded.any():
+        with suppress(NotRecorded):
+            return top_picture(frame.occupancy(grid))
+    return layer_picture(layout)
+
+
+def top_picture(occupancy: Occupancy) -> Picture:
+    """One pixel per column: the class of its highest occupied cell, lighter the higher it is."""
+    occupied = occupancy.occupied
+    count = occupied.shape[2]
+    top = count - 1 - occupied[:, :, ::-1].argmax(axis=2)
+    labels = np.take_along_axis(occupancy.labels, top[..., None], axis=2)[..., 0]
+    cells = class_colors(labels.ravel()).reshape(*labels.shape, 3).astype(float)
+    cells *= (0.5 + 0.5 * (top + 1) / count)[..., None]
+    cells[~occupied.any(axis=2)] = GROUND
+    return cells.astype(np.uint8)[::-1, ::-1]
+
+
+def enlarged(cells: Picture, height: int, width: int) -> Picture:
+    """Every cell as a block of pixels."""
     rows = np.arange(height) * cells.shape[0] // height
     columns = np.arange(width) * cells.shape[1] // width
     return cells[rows[:, None], columns]
