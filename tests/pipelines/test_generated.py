@@ -158,6 +158,9 @@ def test_a_time_is_what_follows_the_last_at() -> None:
     assert split_time("town-v1:val:3@2.5") == ("town-v1:val:3", 2.5)
     assert split_time("nuscenes:/d@v1.0-mini:scene-1") == ("nuscenes:/d@v1.0-mini:scene-1", 0.0)
     assert split_time("folder:/d") == ("folder:/d", 0.0)
+    for moment in ("-1", "inf", "nan"):
+        with pytest.raises(BadInput, match="no moment"):
+            split_time(f"folder:/d@{moment}")
 
 
 def test_generated_clips_have_no_more_than_they_say(world: HexPlaneWorld) -> None:
@@ -210,6 +213,7 @@ def test_generated_clips_are_viewed_and_exported(world: HexPlaneWorld, tmp_path:
 def test_wishes_that_cannot_be_are_refused() -> None:
     for wrong, words in (
         ({"count": 0}, "at least 1"),
+        ({"guidance": float("nan")}, "must be finite"),
         ({"frames": 10**6}, "at most"),
         ({"edit": "forecast"}, "come together"),
         ({"window": "folder:x"}, "come together"),

@@ -7,7 +7,7 @@ OUT/look.mp4       the first of them, playing
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,6 +75,8 @@ class Wish:
                 raise BadInput(f"must be at least {least}, got {value}", field=name)
         if (self.frames or 0) > MOST_FRAMES:
             raise BadInput(f"must be at most {MOST_FRAMES}", field="frames")
+        if not isfinite(self.guidance):
+            raise BadInput(f"must be finite, got {self.guidance}", field="guidance")
         if bool(self.edit or self.use) != bool(self.window):
             raise BadInput(
                 "and what is made of it come together", field="window",

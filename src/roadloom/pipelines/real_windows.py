@@ -29,6 +29,7 @@ from roadloom.scene.registry import open_source
 from roadloom.scene.source import no_scenes
 from roadloom.scene.stream import NS_PER_S
 
+LONGEST_S = 1e6
 SUCH_AS = "name it SOURCE:SCENE@SECONDS, such as town-v1:val:3@2.5"
 
 
@@ -142,12 +143,21 @@ class RealWindows:
 
 
 def split_time(text: str) -> tuple[str, float]:
-    """``SOURCE@2.5`` to its parts; without a time 0. An ``@`` of a folder's name is left alone."""
+    """``SOURCE@2.5`` to its parts; without a time 0. An ``@`` of a folder's name is left alone.
+
+    Raises:
+        BadInput: a time below 0 or without end.
+    """
     source, found, seconds = text.rpartition("@")
     try:
-        return (source, float(seconds)) if found and source else (text, 0.0)
+        moment = float(seconds)
     except ValueError:
         return text, 0.0
+    if not found or not source:
+        return text, 0.0
+    if not 0 <= moment < LONGEST_S:
+        raise BadInput(f"{moment:g} is no moment", file=text, field="SECONDS", remedy=SUCH_AS)
+    return source, moment
 
 
 def _opened(source: str) -> tuple[Occupied, str]:
