@@ -2,8 +2,8 @@
 
     python studies/feature_ranking.py --data DIR/val --scene MODEL --view MODEL --out FOLDER
 
-Windows of 16 frames begin every 16 frames. Those that begin at frame 0 of a clip are the
-reference; those that begin at frame 8 are held against it, clean and damaged:
+Of every clip 12 windows of 16 frames are taken from its first half and 12 from its second. Some
+are the reference; others are held against it, clean and damaged:
 - noise P: each voxel, free ones too, is given a class drawn evenly from all, with P per cent;
 - relabel P: the same of filled voxels alone, among filled classes;
 - vehicles removed: their voxels become free;
@@ -11,10 +11,11 @@ reference; those that begin at frame 8 are held against it, clean and damaged:
   view network cannot see this and is not asked.
 
 Two settings, for the distance is made of damage and of what clips differ among themselves:
-- same clips: reference and tested windows of all clips. Clips are drawn with the windows of both
-  sides, so that what is left is the damage.
-- other clips: the reference of every other clip, tested are the clips between. This is how
-  generated windows are scored; with few clips the intervals are wide.
+- same clips: one half of every clip is the reference, the other half is tested (by turns the
+  first and the second), so that no frame is on both sides. Clips are drawn with the windows of
+  both, so that what is left is the damage and how much a scene changes in ten seconds.
+- other clips: the windows of every second clip are the reference, those of the clips between are
+  tested. This is how generated windows are scored; with few clips the intervals are wide.
 
 Damage must lie apart from clean, and more noise further away: by intervals of 95 % that do not
 touch, and by the difference of two distances in every draw, whose interval must lie above 0.
@@ -39,6 +40,8 @@ CLEAN, VEHICLES, SHUFFLED = "clean", "vehicles removed", "time shuffled"
 VEHICLE = 10
 """Its id in the view dynamiccity12."""
 CLASSES = 12
+FRAMES, PER_HALF, STEP = 16, 12, 7
+"""Of a window; windows in half a clip; frames from one to the next."""
 
 
 def damaged(labels: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
@@ -58,32 +61,36 @@ def damaged(labels: np.ndarray, random: np.random.Generator) -> dict[str, np.nda
 
 @torch.no_grad()
 def features(args: argparse.Namespace) -> dict[str, np.ndarray]:
-    """``SIDE/NET/NAME`` of every window, and the windows' clips."""
-    windows = OccupancyWindows(args.data, frames=16, stride=8, partial=True)
+    """``NET/NAME`` of every window (NaN where no setting asks for it), its clip and its turn."""
+    windows = OccupancyWindows(args.data, frames=1, partial=True)
     nets = {"scene": load_model(args.scene)[0], "view": load_model(args.view)[0]}
     x, y, z = windows.scenes[0].drive.grid.cell_m
     sight, colors = oblique_view(windows.shape, (x, y, z)), view_colors("dynamiccity12")
     told: dict[str, list] = {}
-    for number in range(len(windows)):
-        clip, start = windows.locate(number)
-        tested = start % 16 == 8
-        if clip >= args.clips or clip % args.of != args.part:
-            continue
-        if not tested and start + 8 > windows.scenes[clip].starts[-1]:
-            continue  # as many windows on both sides
-        labels = windows.read(number, 0)["voxels"].numpy()
-        random = np.random.default_rng((args.seed, number))
-        side = "tested" if tested else "reference"
-        told.setdefault(f"{side}/clip", []).append(np.array(clip))
-        for name, ids in (damaged(labels, random) if tested else {CLEAN: labels}).items():
-            batch = torch.from_numpy(np.ascontiguousarray(ids))[None]
-            told.setdefault(f"{side}/scene/{name}", []).append(nets["scene"](batch)[0].numpy())
-            if name != SHUFFLED:
-                picture = sight.draw(ids[8:9], colors).transpose(0, 3, 1, 2).copy()
-                feature = nets["view"](torch.from_numpy(picture))[0].numpy()
-                told.setdefault(f"{side}/view/{name}", []).append(feature)
-        if number % 48 == 0:
-            print(f"window {number} of {len(windows)}", flush=True)
+    last = min(args.clips, len(windows.scenes))
+    chosen = [(c, n) for c in range(args.part, last, args.of) for n in range(2 * PER_HALF)]
+    for clip, number in chosen:
+        half, place = divmod(number, PER_HALF)
+        start = half * (len(windows.scenes[clip].numbers) // 2) + STEP * place
+        labels = np.stack([windows.frame(clip, start + t)[0] for t in range(FRAMES)])
+        turn = (half + clip) % 2
+        shown = damaged(labels, np.random.default_rng((args.seed, clip, number)))
+        told.setdefault("clip", []).append(np.array(clip))
+        told.setdefault("turn", []).append(np.array(turn))
+        for name, ids in shown.items():
+            asked = name == CLEAN or turn == 1 or clip % 2 == 1
+            for net in nets:
+                if (net, name) == ("view", SHUFFLED):
+                    continue
+                given = torch.from_numpy(np.ascontiguousarray(ids))[None]
+                if net == "view":
+                    picture = sight.draw(ids[8:9], colors).transpose(0, 3, 1, 2).copy()
+                    given = torch.from_numpy(picture)
+                size = nets[net].config.features
+                found = nets[net](given)[0].numpy() if asked else np.full(size, np.nan, np.float32)
+                told.setdefault(f"{net}/{name}", []).append(found)
+        if number == 0:
+            print(f"clip {clip} of {last}", flush=True)
     return {name: np.stack(values) for name, values in told.items()}
 
 
@@ -91,22 +98,20 @@ class Setting:
     """Which windows are held against which, and how they are drawn."""
 
     def __init__(self, told: dict[str, np.ndarray], net: str, same: bool, args) -> None:
-        self.net, self.told, self.draws = net, told, args.draws
-        kept = [told[f"{side}/clip"] >= args.skip_clips for side in ("reference", "tested")]
-        if not same:
-            kept = [k & (told[f"{s}/clip"] % 2 == n) for k, s, n in
-                    zip(kept, ("reference", "tested"), (0, 1), strict=True)]  # fmt: skip
-        self.reference, self.tested, self.same = *kept, same
-        self.real = told[f"reference/{net}/{CLEAN}"][self.reference]
-        self.clips = [told["reference/clip"][self.reference], told["tested/clip"][self.tested]]
+        self.net, self.told, self.same, self.draws = net, told, same, args.draws
+        side = told["turn"] if same else told["clip"] % 2
+        kept = told["clip"] >= args.skip_clips
+        reference, self.tested = kept & (side == 0), kept & (side == 1)
+        self.real = told[f"{net}/{CLEAN}"][reference]
+        self.clips = [told["clip"][reference], told["clip"][self.tested]]
 
     @property
     def names(self) -> list[str]:
-        start = f"tested/{self.net}/"
+        start = f"{self.net}/"
         return [name.removeprefix(start) for name in self.told if name.startswith(start)]
 
     def values(self, name: str) -> np.ndarray:
-        return self.told[f"tested/{self.net}/{name}"][self.tested]
+        return self.told[f"{self.net}/{name}"][self.tested]
 
     def interval(self, statistic, values: np.ndarray) -> Interval:
         return interval(
@@ -186,6 +191,8 @@ def main() -> None:
     else:
         told = features(args)
         np.savez_compressed(args.out / f"features-{args.part}-of-{args.of}.npz", **told)
+        if args.of > 1:
+            return
     found: dict = {"skipped clips": args.skip_clips, "draws": args.draws}
     for net in args.nets:
         for same in (True, False):
