@@ -57,15 +57,22 @@ def test_latents_are_the_means_with_the_motion_of_the_poses(
     hash_ = read_json(models[1] / "card.json")["weights_sha256"]
     assert folder.manifest["encoder"] == hash_ and folder.manifest["stride"] == STRIDE
     windows = OccupancyWindows(prepared, frames=VAE.frames, stride=STRIDE)
-    for index in (0, 4, 8):
+    drawn = []
+    for index in range(9):
         motion = torch.from_numpy(motion_of(windows.poses(index), (0.4, 0.4)))[None]
         with torch.no_grad():
-            planes = vae.encode(windows.read(index, 0)["voxels"][None], motion).mean
+            posterior = vae.encode(windows.read(index, 0)["voxels"][None], motion)
+        planes = posterior.mean
+        drawn.append((planes.xy[0], posterior.logvar.xy[0].exp()))
         found = folder.latents(windows.window_name(index).scene, index % 3)
         for name, plane in planes._asdict().items():
             torch.testing.assert_close(found[name], plane[0], atol=3e-3, rtol=2e-3)
         told = write_motion(planes.tz, motion)[0, :3]
         torch.testing.assert_close(found["tz"][:3], told, atol=1e-3, rtol=1e-3)
+    means, variances = (torch.stack(of).double() for of in zip(*drawn, strict=True))
+    spread = (means.var((0, 2, 3), correction=0) + variances.mean((0, 2, 3))).sqrt()
+    found_spread = torch.tensor(folder.statistics().std["xy"]).double()
+    torch.testing.assert_close(found_spread, spread, atol=1e-3, rtol=1e-3)
 
 
 def test_the_motion_that_enters_is_that_of_the_poses(prepared: Path, vae: HexPlaneVae) -> None:
@@ -73,7 +80,7 @@ def test_the_motion_that_enters_is_that_of_the_poses(prepared: Path, vae: HexPla
     windows = OccupancyWindows(prepared, frames=VAE.frames)
     still, circle = windows.read(len(windows) - 1, 0)["voxels"][None], windows.poses(7)
     with torch.no_grad():
-        planes = plane_encoder(vae, (0.4, 0.4))(still, [circle])
+        planes = plane_encoder(vae, (0.4, 0.4))(still, [circle]).latent
     assert windows.window_name(7).scene == "b"
     steps = planes.tz[0, 0, :, 0]
     assert float(steps[1] - steps[0]) > 0.1  # it drives 0.5 m, 1.25 cells, a frame

@@ -8,7 +8,7 @@ A scene is there whole or not at all; a run that was cut off goes on when it is 
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -43,6 +43,17 @@ Encode = Callable[..., Any]
 """Voxels, uint8 [B T X Y Z], to one map [B C H W], or to several by name: a mapping or a named
 tuple. Called without gradients; moving to a device and to its mode of evaluation is its own. With
 ``poses`` it also gets a list of B poses, ``world_from_ego`` [T] of each window's frames."""
+
+
+class Uncertain(NamedTuple):
+    """What an encoder may answer that knows how sure it is."""
+
+    latent: Any
+    """Means of the posterior; as of ``Encode``."""
+    variance: Any
+    """Of the posterior, cell by cell, in the same form. Only its mean is kept: numbers that a
+    decoder was taught to ignore are told from the others by it, see ``LatentStatistics``."""
+
 
 FOLDER = ClaimedFolder(
     manifest=MANIFEST,
@@ -111,12 +122,18 @@ class LatentWriter:
         except (BadInput, KeyError, TypeError, OSError):
             return False  # it is made anew
 
-    def write(self, number: int, latents: Mapping[str, Tensor]) -> None:
+    def write(
+        self,
+        number: int,
+        latents: Mapping[str, Tensor],
+        noise: Mapping[str, Tensor] | None = None,
+    ) -> None:
         """One scene, whole.
 
         Args:
             number: of the scene in the windows' order.
             latents: of all its windows in order, each [window C H W].
+            noise: sum of each channel's variances over all windows and cells [C]; None: zero.
 
         Raises:
             BadInput: not that many windows, or a latent that half precision cannot hold.
@@ -153,6 +170,7 @@ class LatentWriter:
                 "latents": {name: list(tensor.shape[1:]) for name, tensor in half.items()},
                 "sums": {n: t.sum((0, 2, 3)).tolist() for n, t in wide.items()},
                 "squares": {n: t.square().sum((0, 2, 3)).tolist() for n, t in wide.items()},
+                "noise": {n: t.tolist() for n, t in (noise or {}).items()},
             }
             write_json(record_path(self.folder, scene), record)
 
@@ -195,12 +213,18 @@ def encode_clips(
     with show_progress(total=total, desc="encoding", unit="window") as bar, torch.inference_mode():
         for number in todo:
             parts: dict[str, list[Tensor]] = {}
+            noise: dict[str, Tensor] = {}
             for voxels, moved in _batches(windows, number, batch):
-                latents = encode(voxels, moved) if poses else encode(voxels)
-                for name, tensor in _named(latents).items():
+                answer = encode(voxels, moved) if poses else encode(voxels)
+                if not isinstance(answer, Uncertain):
+                    answer = Uncertain(answer, {})
+                for name, tensor in _named(answer.latent).items():
                     parts.setdefault(name, []).append(tensor.to("cpu", torch.float32))
+                for name, tensor in _named(answer.variance).items():
+                    noise[name] = noise.get(name, 0) + tensor.cpu().double().sum((0, 2, 3))
                 bar.update(len(voxels))
-            writer.write(number, {name: torch.cat(tensors) for name, tensors in parts.items()})
+            whole = {name: torch.cat(tensors) for name, tensors in parts.items()}
+            writer.write(number, whole, noise)
     return SceneSummary(len(todo), len(mine) - len(todo), total)
 
 

@@ -52,6 +52,10 @@ def windows_path(folder: Path, scene: str) -> Path:
 class LatentStatistics:
     """Mean and standard deviation of every channel of every latent, to train on plain numbers.
 
+    The deviation is that of draws of the posterior, where the encoder told how sure it is: a
+    channel that says nothing, whose posterior is as wide as the prior, stays small and weighs
+    little in a loss.
+
     They belong to the training split and travel with the model: what is sampled is put back with
     them.
     """
@@ -159,7 +163,7 @@ class LatentFolder:
             isinstance(found.get(name), kind)
             for name, kind in (
                 ("windows", int), ("bytes", int), ("sha256", str), ("latents", dict),
-                ("sums", dict), ("squares", dict), ("scene", str),
+                ("sums", dict), ("squares", dict), ("scene", str), ("noise", dict),
             )
         )  # fmt: skip
         if not whole or found["scene"] != scene:
@@ -204,7 +208,8 @@ class LatentFolder:
                 np.sum([record[key][name] for record in self.records.values()], axis=0)
                 for key in ("sums", "squares")
             )
-            spread = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0))
+            noise = np.sum([record["noise"].get(name, 0) for record in self.records.values()], 0)
+            spread = np.sqrt(np.maximum((squares + noise) / count - (sums / count) ** 2, 0))
             mean[name] = tuple((sums / count).tolist())
             std[name] = tuple(np.where(spread > 0, spread, 1.0).tolist())
         return LatentStatistics(mean=mean, std=std)

@@ -13,35 +13,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from roadloom.datasets.encode_latents import encode_clips
+from roadloom.datasets.encode_latents import Uncertain, encode_clips
 from roadloom.datasets.windows import OccupancyWindows
 from roadloom.errors import BadInput
 from roadloom.geometry.pose import Pose
 from roadloom.models.hexplane.motion import motion_of
-from roadloom.models.hexplane.planes import Planes
 from roadloom.models.hexplane.vae import HexPlaneVae
 from roadloom.models.store import load_model
 from roadloom.prepare.read import Prepared
 from roadloom.scene.jobs import SceneSummary
 from roadloom.training.spread import pick_device
 
-EncodeMoving = Callable[[Tensor, list[Pose]], Planes]
-"""Voxels, uint8 [B T X Y Z], and ``world_from_ego`` of each window's frames, to planes."""
+EncodeMoving = Callable[[Tensor, list[Pose]], Uncertain]
+"""Voxels, uint8 [B T X Y Z], and ``world_from_ego`` of each window's frames, to ``Planes`` of
+means and of variances."""
 
 
 def plane_encoder(
     vae: HexPlaneVae, cell_m: tuple[float, float], device: str | torch.device = "cpu"
 ) -> EncodeMoving:
-    """Means of the planes of windows, on a device.
+    """The posterior of the planes of windows, on a device.
 
     Args:
         cell_m: size of a cell along x and y.
     """
     vae = vae.to(device).eval()
 
-    def encode(voxels: Tensor, poses: list[Pose]) -> Planes:
+    def encode(voxels: Tensor, poses: list[Pose]) -> Uncertain:
         motion = torch.from_numpy(np.stack([motion_of(pose, cell_m) for pose in poses]))
-        return vae.encode(voxels.to(device), motion.to(device)).mean
+        mean, logvar = vae.encode(voxels.to(device), motion.to(device))
+        return Uncertain(mean, logvar.map(torch.exp))
 
     return encode
 
