@@ -234,10 +234,10 @@ def features_scene_tiny(data: Path | None) -> Recipe:
 def features_view_tiny(data: Path | None) -> Recipe:
     """Features of oblique views of single frames on the CarlaSC grid."""
     config = TrainConfig(
-        steps=1200, batch=32, learning_rate=2e-3, weight_decay=0.01, warmup_steps=50,
+        steps=800, batch=32, learning_rate=2e-3, weight_decay=0.01, warmup_steps=50,
         ema_decay=0.99, validate_limit=200,
     )  # fmt: skip
-    about = "features of rendered views, 0.25 million parameters; two cores, about 15 minutes"
+    about = "features of rendered views, 0.25 million parameters; one core, about 10 minutes"
     return _recipe("features_view", about, data, config, 1)
 
 
