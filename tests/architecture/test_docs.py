@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import roadloom
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
@@ -51,6 +53,97 @@ def test_the_code_of_the_town_page_runs() -> None:
     assert flow.shape == (*grid.shape, 3)  # type: ignore[attr-defined]
     assert names["occupancy"].mask_lidar.any()  # type: ignore[attr-defined]
     assert names["depth"].shape == (90, 160)  # type: ignore[attr-defined]
+
+
+def run_blocks(page: str) -> dict[str, object]:
+    """Names that the page's code blocks, one after another, leave behind; it is our own text."""
+    text = (ROOT / "docs" / page).read_text()
+    names: dict[str, object] = {"__name__": page}
+    exec(compile("\n".join(re.findall(r"```python\n(.*?)```", text, re.S)), page, "exec"), names)
+    return names
+
+
+def test_the_code_of_the_diffusion_page_runs() -> None:
+    pytest.importorskip("diffusers")
+    names = run_blocks("diffusion.md")
+    plain, completed, again = (names[name] for name in ("plain", "completed", "again"))
+    noise_mean = float(names["noise"].mean())  # type: ignore[attr-defined]
+    # Deviations are 0.5; guidance moves the mean from 2 to 3.
+    assert float(plain.mean()) == pytest.approx(2 + 0.5 * noise_mean, abs=0.01)  # type: ignore[attr-defined]
+    assert float(names["guided"].mean()) == pytest.approx(3 + 0.5 * noise_mean, abs=0.01)  # type: ignore[attr-defined]
+    assert (completed[..., :2] == plain[..., :2]).all()  # type: ignore[index]
+    assert float((again - plain).abs().max()) < 1e-3  # type: ignore[operator]
+
+
+def test_the_code_of_the_training_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = run_blocks("training.md")
+    first, more = names["first"], names["more"]
+    assert (first.step, more.step) == (300, 600)  # type: ignore[attr-defined]
+    assert more.scores["worst"] < 0.1  # type: ignore[attr-defined]
+    steps = re.findall(r'"step": (\d+), "loss"', (tmp_path / "runs/waves/log.jsonl").read_text())
+    assert steps == [str(step) for step in (1, *range(10, 601, 10))]  # one run, gone on with
+
+
+def test_the_recipes_of_the_training_page_are_those_of_the_code() -> None:
+    from roadloom.recipes.registry import RECIPES
+
+    page = (ROOT / "docs" / "training.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| [\d.]+ M.* \| ([\d,]+) x (\d+) \|", page, re.M)
+    told = {name: (int(steps.replace(",", "")), int(batch)) for name, steps, batch in rows}
+    made = {name: recipe(None).train for name, recipe in RECIPES.items()}
+    assert told == {name: (train.steps, train.batch) for name, train in made.items()}
+
+
+def test_the_code_of_the_hexplane_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("diffusers")
+    from tests.pipelines.micro import save_micro
+
+    monkeypatch.chdir(tmp_path)
+    for folder, name in zip(save_micro(tmp_path / "made"), ("dit", "vae"), strict=True):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        folder.rename(tmp_path / "runs" / name / "model")
+    names = run_blocks("hexplane.md")
+    assert names["same"] is True and not names["touched"].all()  # type: ignore[attr-defined]
+    assert len(roadloom.open("folder:out/drive")[0]) == 4 * 4  # the tiny model's windows
+
+
+def test_the_classes_of_the_hexplane_page_are_those_of_the_code() -> None:
+    from roadloom.scene.class_views import view
+
+    page = (ROOT / "docs" / "hexplane.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (\w+) \|", page, re.M)
+    assert rows == [(str(n), name) for n, name in enumerate(view("dynamiccity12").names)]
+
+
+def test_the_code_of_the_evaluation_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = run_blocks("evaluation.md")
+    assert names["back"] == [names["score"]]
+    assert names["span"].low < names["span"].value < names["span"].high  # type: ignore[attr-defined]
+
+
+def test_the_code_of_the_page_of_published_checkpoints_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("diffusers")
+    monkeypatch.chdir(tmp_path)
+    assert run_blocks("published_checkpoints.md")["labels"].shape == (1, 4, 8, 8, 4)  # type: ignore[attr-defined]
+
+
+def test_every_command_of_the_documents_exists() -> None:
+    from roadloom.cli.main import COMMANDS, GROUPS
+
+    known = {*COMMANDS, *(f"{one} {two}" for one, group in GROUPS.items() for two in group)}
+    for page in PAGES:
+        for line in re.findall(r"^(?: {4})?roadloom (\w+ ?\w*)", page.read_text(), re.M):
+            assert line in known or line.split()[0] in COMMANDS, f"{page.name}: roadloom {line}"
 
 
 def test_every_command_in_the_readme_exists() -> None:
