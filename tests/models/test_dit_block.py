@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from roadloom.models.hexplane.dit_block import Attention, Block
+from roadloom.models.hexplane.dit_block import FEW_TOKENS, Attention, Block, attend
 from roadloom.models.hexplane.dit_config import DitConfig, dit_dc2
 
 
@@ -75,3 +75,23 @@ def test_a_block_equals_its_formula_with_gradients(name: str) -> None:
     theirs = torch.autograd.grad((slow * direction).sum(), weights)
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("tokens", [20, FEW_TOKENS + 1])
+def test_attention_in_16_bits_is_that_of_32_to_rounding(tokens: int) -> None:
+    """Values and gradients; rounding is 2^-8 of numbers of size 1."""
+    torch.manual_seed(0)
+    parts = [torch.randn(2, 3, tokens, 8) for _ in range(3)]
+    exact = [part.clone().requires_grad_() for part in parts]
+    rounded = [part.bfloat16().requires_grad_() for part in parts]
+    weights = torch.randn(2, 3, tokens, 8)
+    wanted = F.scaled_dot_product_attention(*exact)
+    found = attend(*rounded)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), wanted, atol=0.03, rtol=0.03)
+    (wanted * weights).sum().backward()
+    (found.float() * weights).sum().backward()
+    for mine, right in zip(rounded, exact, strict=True):
+        assert mine.grad is not None and right.grad is not None
+        error = (mine.grad.float() - right.grad).norm() / right.grad.norm()
+        assert error < 0.02

@@ -4,6 +4,7 @@ import dataclasses
 import pickle
 import signal
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from roadloom.datasets.drive_conditions import COMMANDS
 from roadloom.datasets.latents import LatentFolder
 from roadloom.diffusion.courses import SamplerConfig
-from roadloom.diffusion.objectives import published
+from roadloom.diffusion.objectives import FlowObjective, published
 from roadloom.diffusion.sample import sample
 from roadloom.diffusion.schedules import LEVELS
 from roadloom.diffusion.seeds import noise_like
@@ -59,6 +60,7 @@ from roadloom.recipes.registry import find_recipe
 from roadloom.training.config import TrainConfig
 from roadloom.training.flops import count_parameters
 from roadloom.training.loop import train
+from roadloom.training.optimise import trained as trained_of
 from roadloom.training.order import hash64
 from roadloom.training.task import Step
 
@@ -294,12 +296,13 @@ def train_in_parts(task: Any, stops: tuple[int, ...], save: Any, out: Path) -> N
     assert ends(out / "parts") == ends(out / "whole")
 
 
+@pytest.mark.parametrize("rank", [0, 2])
 def test_a_student_that_was_stopped_ends_with_the_same_bits(
-    data: Path, teacher: Path, tmp_path: Path
+    data: Path, teacher: Path, tmp_path: Path, rank: int
 ) -> None:
     """Stopped before, at and after the change of teachers."""
-    task = StudentTask(data=data, teacher=teacher, steps=1, rounds=2)
-    train_in_parts(task, (2, 3, 4), save_student, tmp_path)
+    task = StudentTask(data=data, teacher=teacher, steps=1, rounds=2, rank=rank)
+    train_in_parts(task, (2, 3, 4), partial(save_student, teacher=teacher), tmp_path)
     module, card = load_model(tmp_path / "whole" / "model")
     assert isinstance(module, HexPlaneGenerator)
     assert module.config.student == task.grids[-1] and module.config.guidance == 2.0
@@ -341,6 +344,38 @@ def test_the_first_teacher_stays_until_its_round_is_over(data: Path, teacher: Pa
         module.enter(1)
 
 
+def test_a_difference_becomes_the_teacher_and_is_stored_alone(
+    data: Path, teacher: Path, tmp_path: Path
+) -> None:
+    """Its student computes the same before, as a plain network, and out of its folder."""
+    task = StudentTask(data=data, teacher=teacher, steps=1, rounds=2, rank=2)
+    module = task.build()
+    assert isinstance(module, Distillation) and module.difference is not None
+    assert trained_of(module).keys() == {
+        f"difference.{name}" for name, _ in module.difference.named_parameters()
+    }
+    with torch.no_grad():
+        for parameter in module.difference.parameters():
+            parameter.copy_(torch.randn_like(parameter).half() / 8)
+    x = torch.randn(3, *task.config.shape)
+    place = torch.zeros(3, dtype=torch.int64)
+    said, _ = module(x, x, place, {}, 0)
+    plain = module.merged()
+    time = module.grids[0].times(place)
+    noisy = FlowObjective().corrupt(x, x, time)
+    assert torch.equal(said, plain(noisy, time))
+    module.enter(1)
+    assert torch.equal(module.teacher(noisy, time), said)
+    save_student(module, tmp_path / "model", {}, teacher=teacher)
+    stored, _ = load_model(tmp_path / "model")
+    assert torch.equal(stored(noisy, time), said)
+    assert weights_size(tmp_path / "model") < weights_size(teacher)
+
+
+def weights_size(folder: Path) -> int:
+    return (folder / "model.safetensors").stat().st_size
+
+
 def test_distilling_brings_few_steps_near_to_many(data: Path, teacher: Path) -> None:
     task = StudentTask(data=data, teacher=teacher, steps=2, rounds=2, guidance=1.5)
     assert [grid.steps for grid in task.grids] == [4, 2]
@@ -362,7 +397,11 @@ def test_recipes_stand_without_data() -> None:
     }  # fmt: skip
     tiny = sizes["hexplane_dit_tiny"][0]
     assert tiny <= 4_000_000
-    assert sizes["hexplane_student_tiny"] == (2 * tiny, tiny)  # the teacher is frozen
+    total, trained = sizes["hexplane_student_tiny"]
+    assert total == 2 * tiny + trained  # teacher and the student's first weights are frozen
+    assert trained <= 320_000  # 0.64 MB in half precision
+    whole = count_parameters(find_recipe("hexplane_student_tiny", None, student_rank=0).task)
+    assert whole == (2 * tiny, tiny)
     assert sizes["hexplane_dit_paper"] == (43_175_936, 43_175_936)  # see dit_dc2
     assert tiny < sizes["hexplane_dit_small"][0] < sizes["hexplane_dit_base"][0]
 

@@ -34,6 +34,8 @@ class Train(OfRecipe):
     """Model folder, or name of a model that ships, that a student learns from."""
     student_steps: int | None = None
     """That a student takes in the end."""
+    student_rank: int | None = None
+    """Of the matrices by which a student differs from its teacher; 0: all its weights are new."""
     guidance: float | None = None
     """Scale of the guidance that a student has built in."""
     strategy: Literal["auto", "ddp", "fsdp2"] = "auto"
@@ -51,7 +53,7 @@ class Train(OfRecipe):
 
         recipe = find_recipe(
             self.recipe, self.data, teacher=self.teacher, student_steps=self.student_steps,
-            guidance=self.guidance,
+            student_rank=self.student_rank, guidance=self.guidance,
         )  # fmt: skip
         config = replace(self.settings(recipe.train), strategy=self.strategy)
         planned = self._plan(recipe, config)

@@ -5,10 +5,14 @@
     card.json          recipe, data, steps, seed, scores, licence, hash of the weights
     README.md          the same as a page to read
 
+A folder may hold only what differs from another model (see ``low_rank``): ``config.json`` then
+names that base by the hash of its weights.
+
 Nothing is ever unpickled. A model that ships with Roadloom goes by its name.
 """
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib import import_module
@@ -22,10 +26,12 @@ from torch import Tensor, nn
 
 from roadloom.errors import BadInput, MissingInput
 from roadloom.io.atomic import write_bytes, write_json, write_text
-from roadloom.io.read import is_dir, read_bytes, read_json
+from roadloom.io.read import is_dir, is_file, read_bytes, read_json
+from roadloom.models.low_rank import merged
 
 FORMAT = 1
 WEIGHTS, CONFIG, CARD, README = "model.safetensors", "config.json", "card.json", "README.md"
+BASE = "base"
 AGAIN = "get the whole model folder again"
 
 SYSTEMS: dict[str, tuple[str, str]] = {
@@ -60,6 +66,8 @@ def save_model(
     card: Mapping[str, Any],
     *,
     half: bool = False,
+    base: str | Path | None = None,
+    difference: Mapping[str, Tensor] | None = None,
 ) -> Path:
     """Write a model folder. What is there is replaced file by file, the weights last.
 
@@ -69,6 +77,8 @@ def save_model(
         card: for ``card.json`` and the page; ``about`` becomes its first line, ``licence`` its
             licence, ``scores`` a table.
         half: 16 bits for floats of 32; a value that does not fit is refused.
+        base: folder or name of a model that, with ``difference``, makes this one.
+        difference: all that is stored then, in place of the module's weights.
 
     Raises:
         BadInput: a weight is not finite or does not fit, or the folder cannot be written.
@@ -76,14 +86,18 @@ def save_model(
     from safetensors.torch import save
 
     path = Path(folder)
-    tensors = {name: _stored(name, tensor, half) for name, tensor in module.state_dict().items()}
+    state = module.state_dict() if difference is None else difference
+    tensors = {name: _stored(name, tensor, half) for name, tensor in state.items()}
     data = save(tensors)
     count = sum(parameter.numel() for parameter in module.parameters())
     full = {
         **card, "system": system, "parameters": count, "weights_sha256": sha256(data).hexdigest(),
     }  # fmt: skip
     settings = dataclasses.asdict(config)
-    write_json(path / CONFIG, {"roadloom_model": FORMAT, "system": system, "config": settings})
+    about: dict[str, Any] = {"roadloom_model": FORMAT, "system": system, "config": settings}
+    if difference is not None:
+        about[BASE] = {"weights_sha256": "", "place": ""} if base is None else _told(base, path)
+    write_json(path / CONFIG, about)
     write_json(path / CARD, full)
     name = str(full.get("recipe", path.name))  # a folder in the making has another name
     write_text(path / README, readme(name, full))
@@ -104,12 +118,40 @@ def load_model(place: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     folder = find_model(place)
     module = _built(folder / CONFIG)
     tensors = _weights(folder / WEIGHTS)
+    if (told := read_json(folder / CONFIG).get(BASE)) is not None:
+        tensors = merged(_weights(_base_of(folder, told) / WEIGHTS), tensors)
     _check_fit(module.state_dict(), tensors, folder / WEIGHTS)
     module.load_state_dict(tensors)  # copied into the module's own 32 bits
     card = read_json(folder / CARD)
     if not isinstance(card, dict):
         raise BadInput("is no card of a model", file=folder / CARD, remedy=AGAIN)
     return module.requires_grad_(False).eval(), card
+
+
+def _told(base: str | Path, folder: Path) -> dict[str, str]:
+    """How a folder names its base: for certain, and where to look first."""
+    found = find_model(base)
+    place = Path(base) if is_dir(base) else None
+    return {
+        "weights_sha256": sha256(read_bytes(found / WEIGHTS)).hexdigest(),
+        "place": "" if place is None else os.path.relpath(place, folder),
+    }
+
+
+def _base_of(folder: Path, told: Mapping[str, str]) -> Path:
+    """The folder of the base: where it was, beside this one, or among those that ship."""
+    beside = sorted(path.parent for path in folder.absolute().parent.glob(f"*/{WEIGHTS}"))
+    ships = [_shelf() / name for name in shipped()]
+    first = [folder / told["place"]] if told.get("place") else []
+    for place in (*first, *beside, *ships):
+        if is_file(place / WEIGHTS):
+            found = sha256(read_bytes(place / WEIGHTS)).hexdigest()
+            if found == told.get("weights_sha256"):
+                return place
+    raise MissingInput(
+        f"the model it differs from is not there (weights {str(told.get('weights_sha256'))[:12]})",
+        file=folder, field=BASE, remedy="put that model's folder beside this one",
+    )  # fmt: skip
 
 
 def find_model(place: str | Path) -> Path:

@@ -137,20 +137,20 @@ def card_of(folder: LatentFolder | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def save_generator(module: nn.Module, folder: Path, card: dict[str, Any]) -> None:
-    """A model folder in half precision."""
+def save_generator(module: nn.Module, folder: Path, card: dict[str, Any], **stored: Any) -> None:
+    """A model folder in half precision; ``stored``: as of ``save_model``."""
     assert isinstance(module, HexPlaneGenerator)
     settings = asdict(module.config)
     objective = {name: settings[name] for name in ("flow", "epsilon") if settings[name]}
     known = {**card, "objective": objective}
-    save_model(folder, module, "hexplane_dit", module.config, known, half=True)
+    save_model(folder, module, "hexplane_dit", module.config, known, half=True, **stored)
 
 
 def hexplane_dit_tiny(data: Path | None) -> Recipe:
     """Our transformer on two CPU cores."""
     return Recipe(
         name="hexplane_dit_tiny",
-        about="transformer over latents, 3.7 million parameters, four conditions; 2 CPU cores",
+        about="transformer over latents, 2.2 million parameters, four conditions; 2 CPU cores",
         task=DitTask(data=data),
         train=TrainConfig(
             steps=8000, batch=16, learning_rate=1e-3, warmup_steps=200, ema_decay=0.999,

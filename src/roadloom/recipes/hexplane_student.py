@@ -4,17 +4,21 @@ Progressive distillation (see ``diffusion.distill``) in one run: with 4 steps at
 rounds, students of 32, 16, 8 and 4 steps follow each other, each for an equal part of the run
 with its own course of the learning rate. The first imitates the guided teacher at 64 steps; at
 the beginning of each later round the student as it then is becomes the teacher.
+
+A student may be trained, and stored, as a low-rank difference from its teacher.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from roadloom.datasets.latents import LatentFolder
 from roadloom.diffusion.distill import StudentGrid, draw_steps, plan, target_velocity
@@ -30,6 +34,7 @@ from roadloom.models.hexplane.generator import (
     copy_weights,
     plain_statistics,
 )
+from roadloom.models.low_rank import LowRankDifference
 from roadloom.models.store import load_model
 from roadloom.recipes.hexplane_dit import card_of, save_generator
 from roadloom.recipes.latents import (
@@ -60,6 +65,8 @@ class Distillation(nn.Module):
         teacher: as it was trained, without a grid.
         grids: of the students, round by round.
         guidance: scale by which the first teacher is guided.
+        rank: train low-rank differences from the student's first weights, which are frozen; 0:
+            all weights.
     """
 
     stage: Tensor
@@ -70,9 +77,11 @@ class Distillation(nn.Module):
         teacher: HexPlaneGenerator,
         grids: Sequence[StudentGrid],
         guidance: float,
+        rank: int = 0,
     ) -> None:
         super().__init__()
-        self.student = student
+        self.student = student.requires_grad_(not rank)
+        self.difference = LowRankDifference(student, rank) if rank else None
         self.teacher = teacher.requires_grad_(False)
         self.grids, self.guidance = tuple(grids), guidance
         self.register_buffer("stage", torch.zeros((), dtype=torch.int64))
@@ -103,7 +112,10 @@ class Distillation(nn.Module):
         noisy = FlowObjective().corrupt(x, noise, times)
         scale = self.guidance if stage == 0 else 1.0
         target = target_velocity(self.teacher.guided(known, scale), noisy, place, grid)
-        return self.student(noisy, times, known), target
+        if self.difference is None:
+            return self.student(noisy, times, known), target
+        changed = self.difference(self.student)
+        return functional_call(self.student, changed, (noisy, times, known)), target
 
     def enter(self, stage: int) -> None:
         """Make the student its own teacher where a round begins."""
@@ -119,11 +131,21 @@ class Distillation(nn.Module):
                 remedy="go on with the number of steps that the run was begun with",
             )  # fmt: skip
         if stage > begun:
-            copy_weights(self.student, self.teacher)
+            copy_weights(self.merged(), self.teacher)
             self.stage.fill_(stage)
 
+    @torch.no_grad()
+    def merged(self) -> HexPlaneGenerator:
+        """The student as a plain network; itself where all weights are trained."""
+        if self.difference is None:
+            return self.student
+        whole = deepcopy(self.student)
+        whole.load_state_dict(self.difference(self.student), strict=False)
+        return whole
+
     def checkpoint_blocks(self) -> Sequence[nn.Module]:
-        return self.student.checkpoint_blocks()
+        # computed again, a block would have the weights without the difference
+        return [] if self.difference is not None else self.student.checkpoint_blocks()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +164,8 @@ class StudentTask:
     shift: float = 1.0
     """Of the grids of times; above 1 more steps lie near the noise."""
     drops: Drops = DROPS
+    rank: int = 0
+    """Of the student's difference from its teacher; 0: all its weights are its own."""
     dit: DitConfig = field(default_factory=dit_tiny)
     """Of the untrained teacher."""
     made: int = 4_600
@@ -155,7 +179,7 @@ class StudentTask:
             trained = self._teacher()
             copy_weights(trained, student)
             copy_weights(trained, teacher)
-        return Distillation(student, teacher, self.grids, self.guidance)
+        return Distillation(student, teacher, self.grids, self.guidance, self.rank)
 
     def examples(self) -> Examples:
         if self.train_folder is None:
@@ -198,7 +222,7 @@ class StudentTask:
         most = StudentGrid(steps=2 * self.grids[0].steps, shift=self.shift)
         goal = sample(first, noise, most.sampler())
         few = sample(first, noise, grid.sampler())
-        own = sample(module.student.guided(conditions), noise, grid.sampler())
+        own = sample(module.merged().guided(conditions), noise, grid.sampler())
         mask = self.config.mask.to(device)
         return {
             "student_steps": float(grid.steps),
@@ -210,6 +234,7 @@ class StudentTask:
         told = {
             "about": f"Student that generates 16 frames of 4-D occupancy in {self.steps} steps.",
             "student_steps": self.steps, "rounds": self.rounds, "guidance": self.guidance,
+            "rank": self.rank,
         }  # fmt: skip
         if self.teacher is not None:
             told["teacher"] = load_model(self.teacher)[1]["weights_sha256"]
@@ -259,10 +284,16 @@ class StudentTask:
         return module
 
 
-def save_student(module: nn.Module, folder: Path, card: dict[str, Any]) -> None:
-    """The student alone, as a generator's folder."""
+def save_student(
+    module: nn.Module, folder: Path, card: dict[str, Any], *, teacher: str | Path | None = None
+) -> None:
+    """The student alone, as a generator's folder; or what it differs by from its ``teacher``."""
     assert isinstance(module, Distillation)
-    save_generator(module.student, folder, card)
+    if module.difference is None:
+        return save_generator(module.student, folder, card)
+    save_generator(
+        module.merged(), folder, card, base=teacher, difference=module.difference.tensors()
+    )
 
 
 def hexplane_student_tiny(
@@ -270,6 +301,7 @@ def hexplane_student_tiny(
     *,
     teacher: str | Path | None = None,
     student_steps: int = 4,
+    student_rank: int = 16,
     guidance: float = 2.0,
 ) -> Recipe:
     """A student of ``hexplane_dit_tiny``, or of any other that was trained on the flow.
@@ -284,16 +316,19 @@ def hexplane_student_tiny(
         )  # fmt: skip
     if student_steps < 1:
         raise BadInput("a student takes 1 step or more", field="--student-steps")
+    if student_rank < 0:
+        raise BadInput("a rank is 0 (all weights) or more", field="--student-rank")
     rounds = 4
     return Recipe(
         name="hexplane_student_tiny",
         about="student of a transformer over latents, few steps, guidance built in; 2 CPU cores",
         task=StudentTask(
-            data=data, teacher=teacher, steps=student_steps, rounds=rounds, guidance=guidance
+            data=data, teacher=teacher, steps=student_steps, rounds=rounds, guidance=guidance,
+            rank=student_rank,
         ),
         train=TrainConfig(
-            steps=4_000, batch=8, learning_rate=3e-4, cycles=rounds, warmup_steps=20,
+            steps=4_000, batch=8, learning_rate=1e-3, cycles=rounds, warmup_steps=20,
             ema_decay=0.99, precision="bf16", save_every=100,
         ),
-        save=save_student,
+        save=partial(save_student, teacher=teacher),
     )  # fmt: skip

@@ -102,8 +102,13 @@ def dit_base(**changes: object) -> DitConfig:
 
 
 def dit_tiny(**changes: object) -> DitConfig:
-    """Ours for two CPU cores: 354 tokens of 4x4 cells."""
+    """Ours for two CPU cores: 354 tokens of 4x4 cells, 2.2 million parameters.
+
+    4.3 MB in half precision leave room for the other models in 10 MB. Heads are 32 wide, on which
+    CPU kernels are fast, and six blocks with wide perceptrons cost less than eight with narrow
+    ones: attention is what takes the time.
+    """
     settings: dict[str, object] = {
-        "patch": 4, "width": 192, "depth": 8, "heads": 4, "mlp_ratio": 3.0,
+        "patch": 4, "width": 160, "depth": 6, "heads": 5, "mlp_ratio": 3.0,
     }  # fmt: skip
     return DitConfig(**(settings | changes))  # type: ignore[arg-type]
