@@ -143,6 +143,10 @@ def test_weights_of_another_network(folder: Path) -> None:
         ({"config": dataclasses.asdict(CONFIG) | {"frames": "many"}}, "frames"),
         ({"config": dataclasses.asdict(CONFIG) | {"frames": 3}}, "cannot be halved"),
         ({"config": None}, "config"),
+        ({"config": dataclasses.asdict(CONFIG) | {"classes": -1}}, "describes no network"),
+        ({"config": dataclasses.asdict(CONFIG) | {"head_blocks": 10**12}}, "beyond"),
+        ({"config": dataclasses.asdict(CONFIG) | {"shape": [10**6, 8, 8]}}, "beyond"),
+        ({"config": dataclasses.asdict(CONFIG) | {"width": 2**14}}, "model.safetensors"),
     ],
 )
 def test_configurations_that_we_do_not_know(
@@ -156,6 +160,22 @@ def test_configurations_that_we_do_not_know(
 def test_a_card_that_is_none(folder: Path) -> None:
     (folder / "card.json").write_text("[]")
     with pytest.raises(BadInput, match="card.json"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("changes", [{"weights_sha256": None}, {"grid": 3}, {"licence": ["x"]}])
+def test_a_card_of_other_types(folder: Path, changes: dict[str, object]) -> None:
+    edit(folder / "card.json", **changes)
+    with pytest.raises(BadInput, match=rf"card.json: {next(iter(changes))}"):
+        load_model(folder)
+
+
+def test_one_bit_that_changed_is_noticed(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-4] ^= 1  # the lowest bit of a float: still finite, of the same shape
+    file.write_bytes(bytes(data))
+    with pytest.raises(BadInput, match="is not the file that card.json names"):
         load_model(folder)
 
 

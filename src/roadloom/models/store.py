@@ -13,7 +13,7 @@ Nothing is ever unpickled. A model that ships with Roadloom goes by its name.
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from importlib import import_module
 from importlib.resources import files
@@ -33,6 +33,8 @@ FORMAT = 1
 WEIGHTS, CONFIG, CARD, README = "model.safetensors", "config.json", "card.json", "README.md"
 BASE = "base"
 AGAIN = "get the whole model folder again"
+LARGEST = 2**14
+"""Of whole numbers in a configuration: sizes, channels and blocks."""
 
 SYSTEMS: dict[str, tuple[str, str]] = {
     "hexplane_vae": (
@@ -116,15 +118,21 @@ def load_model(place: str | Path) -> tuple[nn.Module, dict[str, Any]]:
         BadInput: a file is damaged, of another version or system, or weights do not fit.
     """
     folder = find_model(place)
-    module = _built(folder / CONFIG)
-    tensors = _weights(folder / WEIGHTS)
-    if (told := read_json(folder / CONFIG).get(BASE)) is not None:
-        tensors = merged(_weights(_base_of(folder, told) / WEIGHTS), tensors)
-    _check_fit(module.state_dict(), tensors, folder / WEIGHTS)
+    network, config, told = _described(folder / CONFIG)
+    card = _card(folder / CARD)
+    tensors, digest = _weights(folder / WEIGHTS)
+    if told is not None:
+        tensors = merged(_weights(_base_of(folder, told) / WEIGHTS)[0], tensors)
+    with torch.device("meta"):  # takes no memory, whatever the configuration says
+        shapes = _built(network, config, folder / CONFIG).state_dict()
+    _check_fit(shapes, tensors, folder / WEIGHTS)
+    if digest != card["weights_sha256"]:
+        raise BadInput(
+            f"is not the file that {CARD} names", file=folder / WEIGHTS, field="weights_sha256",
+            remedy=AGAIN,
+        )  # fmt: skip
+    module = _built(network, config, folder / CONFIG)
     module.load_state_dict(tensors)  # copied into the module's own 32 bits
-    card = read_json(folder / CARD)
-    if not isinstance(card, dict):
-        raise BadInput("is no card of a model", file=folder / CARD, remedy=AGAIN)
     return module.requires_grad_(False).eval(), card
 
 
@@ -205,8 +213,8 @@ def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
     return small.detach().cpu().contiguous()
 
 
-def _built(file: Path) -> nn.Module:
-    """The network that a ``config.json`` describes, with fresh weights."""
+def _described(file: Path) -> tuple[Callable[[Any], nn.Module], Any, dict[str, str] | None]:
+    """What a ``config.json`` holds: the class of a network, its configuration, its base."""
     found = read_json(file)
     if not isinstance(found, dict) or found.get("roadloom_model") != FORMAT:
         raise BadInput(
@@ -220,9 +228,10 @@ def _built(file: Path) -> nn.Module:
             remedy=f"there are {', '.join(sorted(SYSTEMS))}",
         )  # fmt: skip
     kind, network = map(_import, SYSTEMS[system])
+    _check_numbers(settings, file)
     try:
         config = msgspec.convert(settings, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ArithmeticError) as error:
         raise BadInput(str(error), file=file, field="config", remedy=AGAIN) from error
     unknown = sorted(set(settings or ()) - {field.name for field in dataclasses.fields(kind)})
     if unknown:
@@ -230,8 +239,44 @@ def _built(file: Path) -> nn.Module:
             f"{', '.join(unknown)}: not known to this version", file=file, field="config",
             remedy="use the version of Roadloom that stored it",
         )  # fmt: skip
-    module: nn.Module = network(config)
-    return module
+    base = found.get(BASE)
+    if base is not None:
+        texts = isinstance(base, dict) and all(isinstance(base[name], str) for name in base)
+        if not texts or not base.keys() >= {"weights_sha256", "place"}:
+            raise BadInput("names no base", file=file, field=BASE, remedy=AGAIN)
+    return network, config, base
+
+
+def _check_numbers(settings: Any, file: Path) -> None:
+    """Refuse whole numbers that would ask for endless work."""
+    if isinstance(settings, int) and settings > LARGEST:
+        raise BadInput(
+            f"{str(settings)[:40]} is beyond {LARGEST}", file=file, field="config",
+            remedy=AGAIN,
+        )  # fmt: skip
+    if isinstance(settings, dict | list):
+        for inner in settings.values() if isinstance(settings, dict) else settings:
+            _check_numbers(inner, file)
+
+
+def _built(network: Callable[[Any], nn.Module], config: Any, file: Path) -> nn.Module:
+    """With fresh weights."""
+    try:
+        return network(config)
+    except (ValueError, TypeError, ArithmeticError, LookupError, RuntimeError) as error:
+        raise BadInput(
+            f"describes no network: {error}", file=file, field="config", remedy=AGAIN
+        ) from error
+
+
+def _card(file: Path) -> dict[str, Any]:
+    card = read_json(file)
+    if not isinstance(card, dict):
+        raise BadInput("is no card of a model", file=file, remedy=AGAIN)
+    for name in ("weights_sha256", "grid", "class_view", "licence"):
+        if not isinstance(card.get(name, "" if name != "weights_sha256" else None), str):
+            raise BadInput("is no text", file=file, field=name, remedy=AGAIN)
+    return card
 
 
 def _import(path: str) -> Any:
@@ -239,7 +284,8 @@ def _import(path: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def _weights(file: Path) -> dict[str, Tensor]:
+def _weights(file: Path) -> tuple[dict[str, Tensor], str]:
+    """The tensors of a file, and its hash."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -250,7 +296,7 @@ def _weights(file: Path) -> dict[str, Tensor]:
             remedy="let its owner store it as safetensors",
         )  # fmt: skip
     try:
-        return dict(load(data))
+        return dict(load(data)), sha256(data).hexdigest()
     except (SafetensorError, ValueError, KeyError) as error:
         raise BadInput(f"is no whole safetensors file: {error}", file=file, remedy=AGAIN) from error
 
