@@ -129,6 +129,7 @@ def test_the_published_channel_order_of_outputs() -> None:
     ("change", "field"),
     [
         ({"depht": 3}, "depht"), ({"depth": 0}, "depth"), ({"depth": True}, "depth"),
+        ({"depth": 10**12}, "depth"),
         ({"depth": 2.0}, "depth"), ({"hidden_size": 9}, "hidden_size"),
         ({"num_heads": 3}, "hidden_size"), ({"patch_size": 4}, "patch_size"),
         ({"txyz": [2, 6, 4]}, "txyz"), ({"txyz": "2 6 4 2"}, "txyz"), ({"txyz": None}, "txyz"),

@@ -21,6 +21,7 @@ second-order multistep solver of Lu et al. 2022 (arXiv 2211.01095).
 """
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Literal
 
 import torch
@@ -43,6 +44,7 @@ _OBJECTIVES: dict[str, tuple[str, ...]] = {
     "flow_euler": ("flow",),
     "flow_heun": ("flow",),
 }
+MOST_STEPS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +68,18 @@ class SamplerConfig:
         if self.objective not in _OBJECTIVES.get(self.name, ()):
             raise ValueError(f"sampler {self.name!r} does not solve objective {self.objective!r}")
         least = 2 if self.name == "ddpm" else 1
-        if self.steps < least:
-            raise ValueError(f"{self.name} needs at least {least} steps, got {self.steps}")
+        if type(self.steps) is not int or not least <= self.steps <= MOST_STEPS:
+            raise ValueError(
+                f"{self.name} needs {least} to {MOST_STEPS} whole steps, got {self.steps!r}"
+            )
         if self.objective == "epsilon" and self.steps > LEVELS:
             raise ValueError(f"the schedule has {LEVELS} levels, got {self.steps} steps")
         if self.name == "ddim" and LEVELS % self.steps:
             raise ValueError(f"steps of ddim must divide {LEVELS}, got {self.steps}")
-        if self.shift <= 0 or not 0 <= self.eta <= 1:
-            raise ValueError(f"need shift > 0 and eta in [0, 1], got {self.shift}, {self.eta}")
+        if not 0 < self.shift < inf or not 0 <= self.eta <= 1:
+            raise ValueError(
+                f"need finite shift > 0 and eta in [0, 1], got {self.shift}, {self.eta}"
+            )
 
 
 @dataclass(frozen=True)

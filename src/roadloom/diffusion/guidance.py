@@ -9,6 +9,7 @@ batch, and a branch whose weight is zero is left out: scale 1 costs one evaluati
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TypeVar
 
 import torch
@@ -36,8 +37,8 @@ class GuidanceConfig:
     """False takes variance channels as the condition gives them, as the published code does."""
 
     def __post_init__(self) -> None:
-        if not self.scales:
-            raise ValueError("guidance needs at least one scale")
+        if not self.scales or not all(map(isfinite, self.scales)):
+            raise ValueError(f"guidance needs finite scales, one at least, got {self.scales}")
         if not self.interval[0] <= self.interval[1]:
             raise ValueError(f"interval must rise, got {self.interval}")
 
@@ -77,9 +78,16 @@ def guide(
     count = len(config.scales) if scales is None else len(scales)
     if count != len(conditions):
         raise BadInput(f"{count} scales for {len(conditions)} conditions", field="scales")
+    if scales is not None and (scales.ndim != 2 or not bool(scales.isfinite().all())):
+        raise BadInput(
+            f"{tuple(scales.shape)}, must be finite numbers [condition sample]", field="scales",
+            remedy="give one for each condition and sample",
+        )  # fmt: skip
     branches = [null, *conditions]
 
     def guided(x: Tensor, times: Tensor) -> Tensor:
+        if scales is not None and scales.shape[1] != len(x):
+            raise BadInput(f"of {scales.shape[1]} samples for {len(x)}", field="scales")
         given = torch.tensor(config.scales, dtype=torch.float64)[:, None].expand(-1, len(x))
         given = given if scales is None else scales.detach().double().cpu()
         plain = _plain_weights(given)  # [branch batch]

@@ -19,6 +19,7 @@ from roadloom.diffusion.denoiser import Denoiser
 from roadloom.diffusion.sample import Callback, Edit, sample
 from roadloom.diffusion.schedules import Level
 from roadloom.diffusion.seeds import draw_noise, generators
+from roadloom.errors import BadInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +55,33 @@ def sample_masked(
         known: read where ``mask`` is True; anything finite elsewhere.
         mask: True where known; broadcasts against ``known``.
         seeds: one per sample.
+
+    Raises:
+        BadInput: known cells do not fit the noise or are not finite, the mask does not fit them,
+            or as ``sample``.
     """
+    _check_known(known, mask, noise)
     config = MaskedConfig() if config is None else config
     edit = keep_known(known, mask, noise, seeds, config)
     return sample(
         denoise, noise, sampler, seeds, edit=edit, callback=callback, repeats=config.repeats
     )
+
+
+def _check_known(known: Tensor, mask: Tensor, noise: Tensor) -> None:
+    if known.shape != noise.shape:
+        raise BadInput(f"{tuple(known.shape)}, the noise {tuple(noise.shape)}", field="known")
+    try:
+        fits = mask.expand(known.shape) if mask.dtype == torch.bool else None
+    except RuntimeError:
+        fits = None
+    if fits is None:
+        raise BadInput(
+            f"{mask.dtype} {tuple(mask.shape)} are no booleans that broadcast to "
+            f"{tuple(known.shape)}", field="mask",
+        )  # fmt: skip
+    if not bool((known.isfinite() | ~fits.to(known.device)).all()):
+        raise BadInput("holds NaN or infinity where the mask is set", field="known")
 
 
 def keep_known(

@@ -49,10 +49,11 @@ def sample(
             jumps of one step). Not for samplers that remember earlier steps.
 
     Raises:
-        BadInput: seeds are missing or not one per sample, the sampler cannot repeat, or the
-            denoiser's channels do not fit.
+        BadInput: noise is no finite floats, seeds are missing or not one per sample, the sampler
+            cannot repeat, or the denoiser's output does not fit or is not finite.
         MissingExtra: diffusers is not installed.
     """
+    _check_noise(noise, seeds)
     way = course(sampler)
     random = sampler.name == "ddpm" or sampler.eta > 0 or repeats > 1
     if repeats < 1 or (repeats > 1 and not way.repeatable):
@@ -82,7 +83,22 @@ def sample(
                 x = noised(moved, way.levels[place + 1], way.levels[place], fresh)
                 way.rewind(place)
         x = moved
+    if not bool(x.isfinite().all()):
+        raise BadInput(
+            "gave NaN or infinity", field="denoise",
+            remedy="look at its weights and conditions; compute in 32 bits, guide less",
+        )  # fmt: skip
     return x
+
+
+def _check_noise(noise: Tensor, seeds: Sequence[int] | None) -> None:
+    shape = tuple(noise.shape)
+    if noise.ndim < 2 or not len(noise) or not noise.is_floating_point():
+        raise BadInput(f"{noise.dtype} {shape}, must be floats [batch channel ...]", field="noise")
+    if not bool(noise.isfinite().all()):
+        raise BadInput("holds NaN or infinity", field="noise")
+    if seeds is not None and len(seeds) != len(noise):
+        raise BadInput(f"{len(seeds)} for {len(noise)} samples", field="seeds")
 
 
 def noised(
@@ -102,6 +118,10 @@ def _step(
 ) -> Tensor:
     time = way.times[place]
     output = denoise(x, torch.full((len(x),), time, dtype=torch.float32, device=x.device))
+    if len(output) != len(x) or output.shape[2:] != x.shape[2:]:
+        raise BadInput(
+            f"the denoiser gave {tuple(output.shape)} for {tuple(x.shape)}", field="denoise"
+        )
     output = output.to(x)  # some schedulers give x the type of the output
     prediction, variance = split_variance(output, x.shape[1])
     if way.takes_variance:

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from roadloom.errors import BadInput
+
 
 def generators(seeds: Sequence[int], stream: str) -> list[torch.Generator]:
     """One CPU generator per sample.
@@ -45,7 +47,13 @@ def draw_noise(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "batch *sample"]:
-    """The next standard normal noise of every generator."""
+    """The next standard normal noise of every generator.
+
+    Raises:
+        BadInput: there is none.
+    """
+    if not sources:
+        raise BadInput("no seed is given", field="seeds", remedy="give one for each sample")
     draws = [torch.randn(tuple(shape), generator=source, dtype=dtype) for source in sources]
     return torch.stack(draws).to(device)
 

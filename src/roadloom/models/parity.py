@@ -100,7 +100,10 @@ def check(path: str | Path, module: nn.Module | None = None) -> Report:
         )  # fmt: skip
     system = SYSTEMS[fixture.system]
     try:
-        module = system.build(fixture.config) if module is None else module
+        if module is None:
+            with torch.device("meta"):  # takes no memory, whatever the configuration says
+                _check_names(system, system.build(fixture.config), fixture)
+            module = system.build(fixture.config)
         _check_names(system, module, fixture)
         fill(system, module, fixture)
         inputs, recorded = _arrays(system, module, fixture, Path(path))

@@ -30,6 +30,8 @@ _COUNTS = {
     "patch_size": 2,
 }  # fmt: skip
 """Options that are whole numbers, and what they are where a configuration leaves them out."""
+_MOST = 4096
+"""Of any of them: a damaged file may not ask for endless work."""
 
 _MODULES = {
     "embed": "x_embedder.proj",
@@ -147,8 +149,10 @@ def run(module: nn.Module, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _count(config: Mapping[str, Any], name: str, usual: int) -> int:
     value = config.get(name, usual)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise BadInput(f"must be a whole number from 1, got {value!r}", field=name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST:
+        raise BadInput(
+            f"must be a whole number from 1 to {_MOST}, got {str(value)[:60]!r}", field=name
+        )
     return value
 
 

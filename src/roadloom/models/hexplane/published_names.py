@@ -206,6 +206,8 @@ def run(module: nn.Module, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Voxels to the posterior, and its means to logits."""
     assert isinstance(module, PublishedVae)
     voxels = arrays["voxels"]
+    if not len(voxels):
+        raise BadInput("holds no window", field="voxels")
     if int(voxels.max()) >= module.config.classes:
         raise BadInput(
             f"holds class {int(voxels.max())} of {module.config.classes}", field="voxels"
