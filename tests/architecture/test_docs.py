@@ -89,12 +89,19 @@ def test_the_code_of_the_training_page_runs(
 
 def test_the_recipes_of_the_training_page_are_those_of_the_code() -> None:
     from roadloom.recipes.registry import RECIPES
+    from roadloom.training.flops import count_parameters
+
+    def told(trained: int, steps: int, batch: int) -> str:
+        millions = f"{trained / 1e6:.{2 if trained < 10e6 else 1}f}"
+        return f"{millions} M | {steps:,} x {batch}"
 
     page = (ROOT / "docs" / "training.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \| [\d.]+ M.* \| ([\d,]+) x (\d+) \|", page, re.M)
-    told = {name: (int(steps.replace(",", "")), int(batch)) for name, steps, batch in rows}
-    made = {name: recipe(None).train for name, recipe in RECIPES.items()}
-    assert told == {name: (train.steps, train.batch) for name, train in made.items()}
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+ M \| [\d,]+ x \d+) \|", page, re.M))
+    recipes = {name: make(None) for name, make in RECIPES.items()}
+    assert rows == {
+        name: told(count_parameters(recipe.task)[1], recipe.train.steps, recipe.train.batch)
+        for name, recipe in recipes.items()
+    }
 
 
 def test_the_code_of_the_hexplane_page_runs(
