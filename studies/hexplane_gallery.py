@@ -6,7 +6,7 @@
 For each use OUT/NAME.png, four moments, and OUT/NAME.mp4 (needs the extra ``video``; left out with
 ``--no-films``); OUT/overview.png holds one row of each, in few colours. Of conditions, edits and
 forecasts the recorded window that they come from stands above. Layouts lie on the ground, the
-asked way is a line of cells in them. Nothing is chosen by hand: seeds go up from ``--seed``.
+asked way is a strip of cells on it. Nothing is chosen by hand: seeds go up from ``--seed``.
 """
 
 from collections.abc import Iterator
@@ -102,7 +102,7 @@ def layout_labels(world: HexPlaneWorld, layout: Tensor) -> Tensor:
 
 
 def way_labels(world: HexPlaneWorld, rows: Tensor, kind: str = "Vehicle") -> Tensor:
-    """A trajectory [T 3] as a line of cells that grows, seen from its first frame."""
+    """A trajectory [T 3] as a strip of three cells that grows, seen from its first frame."""
     box, names = world.box, world.class_view.names
     out = torch.zeros((len(rows), *box.shape), dtype=torch.uint8)
     out[..., 0] = names.index("Road") if "Road" in names else 1
@@ -110,8 +110,8 @@ def way_labels(world: HexPlaneWorld, rows: Tensor, kind: str = "Vehicle") -> Ten
     cells = ((rows[:, :2].double() - low) / edge).long()
     for frame in range(len(rows)):
         for x, y in cells[: frame + 1].tolist():
-            if 0 <= x < box.shape[0] and 0 <= y < box.shape[1]:
-                out[frame, x, y, 1] = names.index(kind)
+            if 0 <= x < box.shape[0] and 1 <= y < box.shape[1] - 1:
+                out[frame, x, y - 1 : y + 2, 1] = names.index(kind)
     return out
 
 
@@ -146,8 +146,8 @@ class Gallery:
 
     def rows(self) -> Iterator[Shown]:
         known = self.world.config.dit.conditions
-        yield Shown("recorded", "recorded, and as the autoencoder rebuilds it", self.rebuilt(),
-                    self.real)  # fmt: skip
+        yield Shown("recorded", "recorded", self.real)
+        yield Shown("rebuilt", "the same through the autoencoder", self.rebuilt(), self.real)
         for number in range(self.args.seeds):
             (made,) = generate(self.world, [self.args.seed + number], how=self.how)
             yield Shown(f"nothing_{number}", "from nothing", made.labels)
