@@ -1,20 +1,19 @@
 """What ``roadloom plan`` foresaw, beside what then happened: time, memory and disk.
 
-    python -m studies.plan_against_fact --data DIR --out OUT [--seconds 300] [RECIPE ...]
+    python -m studies.plan_against_fact --data DIR --out OUT [--times 1] [RECIPE ...]
     python -m studies.plan_against_fact --runs RUN [RUN ...] --out OUT
 
-The first trains every ``tiny`` recipe for as many steps as about ``--seconds`` hold: it asks
-``roadloom plan`` for the seconds of a step, then runs ``roadloom train``, which plans for these
-steps and trains. DIR holds prepared clips as ``train`` and ``val``. Recipes over latents read
-``--latents``; without it an untrained autoencoder encodes a few clips into OUT/latents. The
-student learns from what the transformer's run left. A run that is done is not done again.
+The first trains every ``tiny`` recipe by ``roadloom train``, which plans and then trains, for as
+many steps as take some minutes on two cores (``STEPS``, times ``--times``). DIR holds prepared
+clips as ``train`` and ``val``. Recipes over latents read ``--latents``; without it an untrained
+autoencoder encodes a few clips into OUT/latents. The student learns from what the transformer's
+run left. A run that is done is not done again.
 
 The second reads folders of finished runs of any length (``run.json``). Figures are only as good
 as the machine is quiet: the plan and the run are minutes apart.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -29,10 +28,10 @@ from roadloom.models.store import CARD, save_model
 from roadloom.pipelines.encode import encode_prepared
 from studies.hexplane_common import markdown, report
 
-RECIPES = (
-    "features_view_tiny", "features_scene_tiny", "hexplane_vae_tiny", "hexplane_dit_tiny",
-    "hexplane_student_tiny",
-)  # fmt: skip
+STEPS = {
+    "features_view_tiny": 150, "features_scene_tiny": 80, "hexplane_vae_tiny": 150,
+    "hexplane_dit_tiny": 150, "hexplane_student_tiny": 100,
+}  # fmt: skip
 LATENT = ("hexplane_dit_tiny", "hexplane_student_tiny")
 GOAL = 0.2
 MIB = 2**20
@@ -67,15 +66,9 @@ def run(name: str, args: argparse.Namespace) -> Path:
     if (folder / "run.json").exists():
         return folder
     data = latents(args) if name in LATENT else args.data
-    file = folder / "steps.json"
-    if not file.exists():
-        # Enough that the rate is spread over; a step costs the same wherever the run ends.
-        told = json.loads(roadloom("plan", name, "--device", "cpu", "--json"))
-        steps = max(8, round(args.seconds / told["step_s"]))
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(steps) + "\n")
+    steps = max(4, round(STEPS[name] * args.times))
     words: list[str | Path] = ["--data", data, "--out", folder, "--device", "cpu"]
-    words += ["--steps", str(read_json(file))]
+    words += ["--steps", str(steps)]
     if name == "hexplane_student_tiny":
         words += ["--teacher", args.teacher or args.out / "hexplane_dit_tiny" / "model"]
     print(roadloom("train", name, *words), flush=True)
@@ -88,6 +81,8 @@ def row_of(folder: Path) -> dict[str, Any]:
     plan, fact = found["plan"], found["fact"]
     if plan is None:
         raise SystemExit(f"{folder}: this run was not planned")
+    if plan["how"] != "measured":
+        raise SystemExit(f"{folder}: this plan was counted, not measured: {plan['notes']}")
     pairs = {
         "seconds": (plan["seconds"], sum(fact["seconds"].values())),
         "memory MiB": (plan["memory_bytes"] / MIB, fact["memory_bytes"] / MIB),
@@ -105,23 +100,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("recipes", nargs="*", help=f"of {', '.join(RECIPES)}; all if none")
+    parser.add_argument("recipes", nargs="*", help=f"of {', '.join(STEPS)}; all if none")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--latents", type=Path, help="with train and val")
     parser.add_argument("--teacher", help="of the student; else the transformer of this study")
     parser.add_argument("--clips", type=int, default=4, help="of train, encoded without --latents")
-    parser.add_argument("--seconds", type=float, default=300, help="of each run, about")
+    parser.add_argument("--times", type=float, default=1.0, help="of the usual steps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--runs", nargs="+", type=Path, help="finished runs; none is started")
-    parser.add_argument("--quick", action="store_true", help="a few seconds each, two clips")
+    parser.add_argument("--quick", action="store_true", help="a few steps, two clips")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     if args.quick:
-        args.seconds, args.clips = min(args.seconds, 15), min(args.clips, 2)
+        args.times, args.clips = min(args.times, 0.06), min(args.clips, 2)
     if not args.runs and args.data is None:
         parser.error("name --data, or --runs")
-    names = args.recipes or RECIPES
+    names = args.recipes or list(STEPS)
     folders = args.runs or [run(name, args) for name in names]
     rows = [row_of(folder) for folder in folders]
     head = ["recipe", "parameters", "steps"]
