@@ -14,8 +14,8 @@ Two settings, for the distance is made of damage and of what clips differ among 
 - same clips: one half of every clip is the reference, the other half is tested (by turns the
   first and the second), so that no frame is on both sides. Clips are drawn with the windows of
   both, so that what is left is the damage and how much a scene changes in ten seconds.
-- other clips: the windows of every second clip are the reference, those of the clips between are
-  tested. This is how generated windows are scored; with few clips the intervals are wide.
+- other clips: the windows of every second clip are the reference, half of those of the clips
+  between are tested. This is how generated windows are scored; with few clips intervals are wide.
 
 Damage must lie apart from clean, and more noise further away: by intervals of 95 % that do not
 touch, and by the difference of two distances in every draw, whose interval must lie above 0.
@@ -63,7 +63,7 @@ def damaged(labels: np.ndarray, random: np.random.Generator) -> dict[str, np.nda
 def features(args: argparse.Namespace) -> dict[str, np.ndarray]:
     """``NET/NAME`` of every window (NaN where no setting asks for it), its clip and its turn."""
     windows = OccupancyWindows(args.data, frames=1, partial=True)
-    nets = {"scene": load_model(args.scene)[0], "view": load_model(args.view)[0]}
+    nets = {net: load_model(getattr(args, net))[0] for net in args.nets}
     x, y, z = windows.scenes[0].drive.grid.cell_m
     sight, colors = oblique_view(windows.shape, (x, y, z)), view_colors("dynamiccity12")
     told: dict[str, list] = {}
@@ -78,7 +78,7 @@ def features(args: argparse.Namespace) -> dict[str, np.ndarray]:
         told.setdefault("clip", []).append(np.array(clip))
         told.setdefault("turn", []).append(np.array(turn))
         for name, ids in shown.items():
-            asked = name == CLEAN or turn == 1 or clip % 2 == 1
+            asked = name == CLEAN or turn == 1
             for net in nets:
                 if (net, name) == ("view", SHUFFLED):
                     continue
@@ -86,9 +86,8 @@ def features(args: argparse.Namespace) -> dict[str, np.ndarray]:
                 if net == "view":
                     picture = sight.draw(ids[8:9], colors).transpose(0, 3, 1, 2).copy()
                     given = torch.from_numpy(picture)
-                size = nets[net].config.features
-                found = nets[net](given)[0].numpy() if asked else np.full(size, np.nan, np.float32)
-                told.setdefault(f"{net}/{name}", []).append(found)
+                found = nets[net](given)[0] if asked else torch.full_like(nets[net].center, np.nan)
+                told.setdefault(f"{net}/{name}", []).append(found.numpy())
         if number == 0:
             print(f"clip {clip} of {last}", flush=True)
     return {name: np.stack(values) for name, values in told.items()}
@@ -99,9 +98,10 @@ class Setting:
 
     def __init__(self, told: dict[str, np.ndarray], net: str, same: bool, args) -> None:
         self.net, self.told, self.same, self.draws = net, told, same, args.draws
-        side = told["turn"] if same else told["clip"] % 2
         kept = told["clip"] >= args.skip_clips
-        reference, self.tested = kept & (side == 0), kept & (side == 1)
+        turn, odd = told["turn"] == 1, told["clip"] % 2 == 1
+        reference = kept & (~turn if same else ~odd)
+        self.tested = kept & (turn if same else turn & odd)
         self.real = told[f"{net}/{CLEAN}"][reference]
         self.clips = [told["clip"][reference], told["clip"][self.tested]]
 
@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--again", action="store_true", help="read features*.npz of OUT")
-    parser.add_argument("--nets", nargs="+", default=["scene", "view"])
+    parser.add_argument("--nets", nargs="+", default=["scene", "view"], choices=["scene", "view"])
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

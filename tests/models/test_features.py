@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,13 @@ import torch.nn.functional as F
 
 from roadloom.geometry.pose import rotation_from_quaternion
 from roadloom.models.features.pretext import ScenePretext, ViewPretext, pretext_loss, thumbnail
-from roadloom.models.features.scene_net import SceneFeatureConfig, SceneFeatures, pool_film, whiten
+from roadloom.models.features.scene_net import (
+    SceneFeatureConfig,
+    SceneFeatures,
+    pace_of,
+    pool_film,
+    whiten,
+)
 from roadloom.models.features.targets import (
     LOG_SCALE,
     TURN_SCALE_RAD,
@@ -96,7 +103,10 @@ def test_whitened_on_what_it_saw() -> None:
     raw = torch.linalg.eigvalsh(torch.cov(torch.cat([own.raw(b) for b in batches]).T))
     expected = raw / raw.clamp(min=float(raw[-1]) * 1e-3)  # the smallest stay below 1
     assert torch.allclose(values, expected.sort().values, atol=1e-2)
-    assert torch.equal(own.whiten, own.whiten.T)
+    assert torch.allclose(own.whiten, own.whiten.T)
+    whiten(own, batches, correlated=True)
+    assert own.whiten.count_nonzero() == 6
+    assert own.whiten.diag().count_nonzero() == 6
 
 
 def test_a_film_pooled_by_hand() -> None:
@@ -108,6 +118,24 @@ def test_a_film_pooled_by_hand() -> None:
     assert torch.allclose(pool_film(film, 2)[0].exp() - 1e-3, expected, atol=1e-6)
     short = pool_film(film[:, :2], 1)[0].exp() - 1e-3
     assert torch.allclose(short, torch.tensor([0, 0.5, 0, 0]), atol=1e-6)
+
+
+def test_pace_is_how_change_grows_with_time() -> None:
+    """Of things that move steadily 4 frames hold more change than 1; of shuffled ones not."""
+    torch.manual_seed(5)
+    own = SceneFeatures(replace(CONFIG, pace=True)).eval()
+    assert own.center.shape == (6 + 6,)
+    moving = torch.zeros(1, 16, 64, 16, 2, dtype=torch.uint8)
+    for time in range(16):
+        moving[0, time, 2 * time : 2 * time + 16, 4:12] = 3
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(0))
+    pace, shuffled, still = (
+        own.raw(film)[0, 6:] for film in (moving, moving[:, order], moving[:, :1].expand_as(moving))
+    )
+    assert (pace[::2] < shuffled[::2] - 0.2).all()
+    assert torch.equal(still[:2], torch.zeros(2))  # above, convolutions see the ends
+    pooled = torch.tensor([[9.0, 9.0, 1.0, 3.0, 2.0, 4.0, 5.0, 6.0]])  # two channels, three lags
+    assert torch.equal(pace_of(pooled, 2), torch.tensor([[-3.5, -2.5]]))
 
 
 def test_wrong_ids_and_sizes_are_refused() -> None:

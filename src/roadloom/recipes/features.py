@@ -5,7 +5,7 @@ The folder holds ``train`` and ``val``, or is itself what is trained on.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from roadloom.models.features.pretext import (
     pretext_loss,
     thumbnail,
 )
-from roadloom.models.features.scene_net import SceneFeatureConfig, whiten
+from roadloom.models.features.scene_net import SceneFeatureConfig, SceneFeatures, whiten
 from roadloom.models.features.targets import (
     CHANGE_LAGS,
     PLAYBACKS,
@@ -43,7 +43,7 @@ from roadloom.training.task import Examples, Step
 FRAMES = 16
 PER_SCENE = 16
 """Examples of each scene in one pass; the seed chooses where."""
-WHITEN_ON = {"labels": 800, "image": 1600}
+WHITEN_ON = {"labels": 400, "image": 1600}
 """Examples that ``center`` and ``whiten`` of the features come from."""
 READ_AT_ONCE = {"labels": 2, "image": 32}
 """Examples of a batch outside of training."""
@@ -208,8 +208,11 @@ def save_features(
     examples: Examples, task: FeatureTask, module: nn.Module, folder: Path, card: dict[str, Any]
 ) -> None:
     """Whiten the network's features on plain examples and write it without its heads."""
-    net = module.net
+    net, config = module.net, task.config
     assert isinstance(net, nn.Module)
+    if isinstance(module, ScenePretext):
+        net = scored_part(module)
+        config = net.config
     name = "labels" if task.system == "features_scene" else "image"
     count = min(len(examples), WHITEN_ON[name])
     if isinstance(examples, MadeUp):
@@ -217,8 +220,26 @@ def save_features(
     with torch.no_grad():
         for parameter in net.parameters():  # as they are stored, so that the rest fits them
             parameter.copy_(parameter.half())
-    whiten(net, (batch[name] for batch in _spread(examples, count)))
-    save_model(folder, net, task.system, task.config, card, half=True)
+    batches = (batch[name] for batch in _spread(examples, count))
+    whiten(net, batches, correlated=isinstance(module, ScenePretext))
+    save_model(folder, net, task.system, config, card, half=True)
+
+
+@torch.no_grad()
+def scored_part(module: ScenePretext) -> SceneFeatures:
+    """The network that scores look at: the head ``totals`` folded into its last layer, and pace."""
+    head, whole = module.heads["totals"], module.net
+    assert isinstance(head, nn.Linear)
+    config = replace(whole.config, features=head.out_features, pace=True)
+    net = SceneFeatures(config)
+    kept = {
+        name: value for name, value in whole.state_dict().items()
+        if not name.startswith(("readout", "center", "whiten"))
+    }  # fmt: skip
+    net.load_state_dict(kept, strict=False)
+    net.readout.weight.copy_(head.weight @ whole.readout.weight)
+    net.readout.bias.copy_(head.weight @ whole.readout.bias + head.bias)
+    return net.eval()
 
 
 def features_scene_tiny(data: Path | None) -> Recipe:

@@ -3,13 +3,16 @@
     labels [B T X Y Z] -> patches of 4 x 4 columns [B T X/4 Y/4 32]
       -> 2-D and 1-D convolutions [B T X/8 Y/8 48] [B T X/16 Y/16 64]
       -> of each: how much is there, and how much it changes over 1, 2 and 4 frames, as logarithms
-      -> features [B 48] -> whitened
+      -> features [B 48], or [B 11] with pace [B 6] -> whitened
 
 The first layer is linear in the one-hot labels of a patch, height included; free voxels add
 nothing, so it costs as much as there is to see. Logarithms, because scenes hold a thousand
-voxels of road for one of a pedestrian. Features are whitened by numbers kept with the weights:
-on training windows they are uncorrelated, each with mean 0 and deviation 1, so that a distance
-counts every direction in units of how real scenes vary along it.
+voxels of road for one of a pedestrian.
+
+Trained with 48 features; those that scores look at are fewer, as the distance of real to real
+windows grows with their number: the amounts of the classes that ``totals`` reads from the 48,
+and the ``pace``. Each is brought to mean 0 and deviation 1 over training windows by numbers kept
+with the weights.
 """
 
 from collections.abc import Iterable
@@ -40,6 +43,9 @@ class SceneFeatureConfig:
     """Cells along x and y that the first layer takes together."""
     widths: tuple[int, int, int] = (32, 48, 64)
     features: int = 48
+    pace: bool = False
+    """Add to the features how the change of each layer over 1 and 2 frames compares with that
+    over 4: for films in their order less, and the more so the steadier things move."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.classes <= 254:
@@ -64,8 +70,9 @@ class SceneFeatures(nn.Module):
         self.wide = Block(wide)
         pooled = (1 + len(LAGS)) * sum(config.widths) + (PLACES**2 - 1) * wide
         self.readout = nn.Linear(pooled, config.features)
-        self.register_buffer("center", torch.zeros(config.features))
-        self.register_buffer("whiten", torch.eye(config.features))
+        count = config.features + 2 * len(config.widths) * config.pace
+        self.register_buffer("center", torch.zeros(count))
+        self.register_buffer("whiten", torch.eye(count))
 
     def forward(self, labels: UInt8[Tensor, "batch time x y z"]) -> Float[Tensor, "batch feature"]:
         return (self.raw(labels) - self.center) @ self.whiten
@@ -81,7 +88,12 @@ class SceneFeatures(nn.Module):
             pool_film(level.unflatten(0, (batch, time)), places)
             for level, places in ((fine, 1), (coarse, 1), (coarsest, PLACES))
         ]
-        return self.readout(torch.cat(pooled, dim=1))
+        found = self.readout(torch.cat(pooled, dim=1))
+        if not self.config.pace:
+            return found
+        widths = self.config.widths
+        paces = [pace_of(part, width) for part, width in zip(pooled, widths, strict=True)]
+        return torch.cat([found, *paces], dim=1)
 
     def embed(self, labels: UInt8[Tensor, "batch time x y z"]) -> Tensor:
         """The linear layer on one-hot patches [B T X/p Y/p C], as sums of table rows."""
@@ -134,11 +146,24 @@ def pool_film(
     return (torch.cat([present, *changes], dim=1) + LEAST_POOLED).log()
 
 
+def pace_of(pooled: Float[Tensor, "batch pooled"], width: int) -> Float[Tensor, "batch 2"]:
+    """Mean over channels of log (change over 1 frame / over 4), and of 2 frames / 4."""
+    one, two, four = pooled[:, -len(LAGS) * width :].unflatten(1, (len(LAGS), width)).unbind(1)
+    return torch.stack([(one - four).mean(dim=1), (two - four).mean(dim=1)], dim=1)
+
+
 @torch.no_grad()
-def whiten(net: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Set ``center`` and ``whiten`` of a feature network from inputs of its training."""
+def whiten(net: nn.Module, batches: Iterable[Tensor], *, correlated: bool = False) -> None:
+    """Set ``center`` and ``whiten`` of a feature network from inputs of its training.
+
+    Args:
+        correlated: bring each feature to deviation 1 and leave what they share.
+    """
     raw = torch.cat([net.raw(batch) for batch in batches]).double()
-    values, vectors = torch.linalg.eigh(torch.cov(raw.T))
+    covariance = torch.cov(raw.T)
+    if correlated:
+        covariance = covariance.diag().diag()
+    values, vectors = torch.linalg.eigh(covariance)
     spread = values.clamp(min=float(values[-1]) * LEAST_SHARE).sqrt()
     net.center.copy_(raw.mean(dim=0))
     net.whiten.copy_((vectors / spread) @ vectors.T)  # the symmetric one: nothing is turned
