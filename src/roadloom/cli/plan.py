@@ -12,6 +12,7 @@ from roadloom.cli.command import Command
 from roadloom.errors import BadInput
 
 if TYPE_CHECKING:
+    from roadloom.recipes.recipe import Recipe
     from roadloom.training.config import TrainConfig
 
 
@@ -29,6 +30,26 @@ class OfRecipe(Command):
     """Processes that read examples ahead; 0 reads in the loop."""
     device: str = "auto"
     """cpu or cuda; the GPU if there is one."""
+    partial: bool = False
+    """Take prepared folders that are still being written, or hold a part, with what is there."""
+    teacher: str | None = None
+    """Model folder, or name of a model that ships, that a student learns from."""
+    student_steps: int | None = None
+    """That a student takes in the end."""
+    student_rank: int | None = None
+    """Of the matrices by which a student differs from its teacher; 0: all its weights are new."""
+    guidance: float | None = None
+    """Scale of the guidance that a student has built in."""
+
+    def find(self, data: Path | None) -> "Recipe":
+        """The recipe, with the choices that the flags name."""
+        from roadloom.recipes.registry import find_recipe
+
+        return find_recipe(
+            self.recipe, data, partial=self.partial or None, teacher=self.teacher,
+            student_steps=self.student_steps, student_rank=self.student_rank,
+            guidance=self.guidance,
+        )  # fmt: skip
 
     def settings(self, config: "TrainConfig") -> "TrainConfig":
         """The recipe's settings with those that the flags name."""
@@ -53,10 +74,9 @@ class Plan(OfRecipe):
     """Print JSON."""
 
     def run(self) -> int:
-        from roadloom.recipes.registry import find_recipe
         from roadloom.training.plan import plan
 
-        recipe = find_recipe(self.recipe, self.data)
+        recipe = self.find(self.data)
         made = plan(recipe.task, self.settings(recipe.train), self.device, save=recipe.save)
         text = json.dumps(made.as_json(), indent=2) if self.json else made.table()
         sys.stdout.write(f"{text}\n")

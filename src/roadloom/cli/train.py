@@ -30,14 +30,6 @@ class Train(OfRecipe):
     """Folder to train on."""
     out: Path
     """Folder of this run; created if missing."""
-    teacher: str | None = None
-    """Model folder, or name of a model that ships, that a student learns from."""
-    student_steps: int | None = None
-    """That a student takes in the end."""
-    student_rank: int | None = None
-    """Of the matrices by which a student differs from its teacher; 0: all its weights are new."""
-    guidance: float | None = None
-    """Scale of the guidance that a student has built in."""
     strategy: Literal["auto", "ddp", "fsdp2"] = "auto"
     """With several processes: all weights in each (auto, ddp) or a part in each (fsdp2)."""
     tensorboard: bool = False
@@ -48,13 +40,9 @@ class Train(OfRecipe):
     def run(self) -> int:
         from dataclasses import replace
 
-        from roadloom.recipes.registry import find_recipe
         from roadloom.training.loop import train
 
-        recipe = find_recipe(
-            self.recipe, self.data, teacher=self.teacher, student_steps=self.student_steps,
-            student_rank=self.student_rank, guidance=self.guidance,
-        )  # fmt: skip
+        recipe = self.find(self.data)
         config = replace(self.settings(recipe.train), strategy=self.strategy)
         planned = self._plan(recipe, config)
         result = train(

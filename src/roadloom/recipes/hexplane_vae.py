@@ -201,14 +201,14 @@ def save_vae(module: nn.Module, folder: Path, card: dict[str, Any]) -> None:
     save_model(folder, module, "hexplane_vae", module.config, card, half=True)
 
 
-def hexplane_vae_tiny(data: Path | None) -> Recipe:
+def hexplane_vae_tiny(data: Path | None, *, partial: bool = False) -> Recipe:
     """Our autoencoder on two CPU cores."""
     return Recipe(
         name="hexplane_vae_tiny",
         about="autoencoder of 16x128x128x8 windows, 1.8 million parameters; 2 cores, 1-2 hours",
         task=VaeTask(
             data=data, model=HexPlaneConfig(query_channels=32),
-            losses=LossConfig(lovasz_floor=1e-3), decode=4,
+            losses=LossConfig(lovasz_floor=1e-3), decode=4, partial=partial,
         ),
         train=TrainConfig(
             steps=6500, batch=1, learning_rate=2e-3, warmup_steps=50, ema_decay=0.99,
@@ -218,16 +218,16 @@ def hexplane_vae_tiny(data: Path | None) -> Recipe:
     )  # fmt: skip
 
 
-def hexplane_vae_small(data: Path | None) -> Recipe:
+def hexplane_vae_small(data: Path | None, *, partial: bool = False) -> Recipe:
     """Ours on a GPU of 8 GB."""
-    tiny = hexplane_vae_tiny(data)
+    tiny = hexplane_vae_tiny(data, partial=partial)
     return replace(
         tiny,
         name="hexplane_vae_small",
         about="autoencoder of 16x128x128x8 windows; one GPU of 8 GB",
         task=VaeTask(
             data=data, model=HexPlaneConfig(query_channels=32, extractor_blocks=2), decode=8,
-            losses=LossConfig(lovasz_floor=1e-3),
+            losses=LossConfig(lovasz_floor=1e-3), partial=partial,
         ),
         train=replace(
             tiny.train, steps=40_000, batch=4, micro_batch=2, ema_decay=0.999, workers=4,
@@ -236,15 +236,15 @@ def hexplane_vae_small(data: Path | None) -> Recipe:
     )  # fmt: skip
 
 
-def hexplane_vae_base(data: Path | None) -> Recipe:
+def hexplane_vae_base(data: Path | None, *, partial: bool = False) -> Recipe:
     """Ours, wider, on a GPU of 24 GB."""
-    small = hexplane_vae_small(data)
+    small = hexplane_vae_small(data, partial=partial)
     wide = HexPlaneConfig(width=128, ground_width=192, plane_width=96, head_blocks=4)
     return replace(
         small,
         name="hexplane_vae_base",
         about="wide autoencoder of 16x128x128x8 windows; one GPU of 24 GB",
-        task=VaeTask(data=data, model=wide, losses=LossConfig(lovasz_floor=1e-3)),
+        task=VaeTask(data=data, model=wide, losses=LossConfig(lovasz_floor=1e-3), partial=partial),
         train=replace(small.train, steps=100_000, batch=8, workers=8),
     )
 

@@ -58,6 +58,6 @@ def find_recipe(name: str, data: Path | None, **choices: Any) -> Recipe:
     for key in made.keys() - inspect.signature(RECIPES[name]).parameters.keys():
         raise BadInput(
             f"{name} has no such choice", field="--" + key.replace("_", "-"),
-            remedy="leave it out, or choose a recipe of a student",
+            remedy="leave it out, or choose a recipe that has it",
         )  # fmt: skip
     return RECIPES[name](data, **made)
