@@ -25,7 +25,8 @@ class OfRecipe(Command):
     steps: int | None = None
     """Optimiser steps, in place of the recipe's; the learning rate's course is spread over them."""
     micro_batch: int | None = None
-    """Examples that go through the network at once: fewer take less memory and give the same."""
+    """Examples that go through the network at once: fewer take less memory, and give the same where
+    a loss is a mean over examples."""
     workers: int | None = None
     """Processes that read examples ahead; 0 reads in the loop."""
     device: str = "auto"
@@ -37,7 +38,8 @@ class OfRecipe(Command):
     student_steps: int | None = None
     """That a student takes in the end."""
     student_rank: int | None = None
-    """Of the matrices by which a student differs from its teacher; 0: all its weights are new."""
+    """Of the matrices by which a student differs from its teacher, whose folder it then needs; 0:
+    it has all weights of its own."""
     guidance: float | None = None
     """Scale of the guidance that a student has built in."""
 
