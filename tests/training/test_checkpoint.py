@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import pickle
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,12 @@ def void(_: object) -> None: ...
         ("state.json", Path.unlink),
         ("state.json", rewrite(format=2)),
         ("state.json", rewrite(more=1)),
+        ("state.json", rewrite(step=1)),
+        ("state.json", rewrite(step="2")),
+        ("state.json", rewrite(seconds=None)),
+        ("state.json", rewrite(memory_bytes="much")),
+        ("state.json", rewrite(files=["model.safetensors"])),
+        ("state.json", rewrite(files={"../../model.safetensors": "0"})),
         ("state.json", rewrite(config={})),
         ("state.json", lambda file: file.write_text("[]")),
     ],
@@ -95,6 +103,17 @@ def test_damage_is_an_error_that_names_the_file(
     assert error.value.file == str(newest / file)
     assert error.value.remedy is not None
     assert str(newest) in error.value.remedy and "step_00000001" in error.value.remedy
+
+
+def test_a_pickle_is_refused_even_with_the_right_hash(tmp_path: Path) -> None:
+    newest = Checkpoints(tmp_path).save(state(1), PARTS)
+    data = pickle.dumps({"weight": [0.0]})
+    (newest / "model.safetensors").write_bytes(data)
+    held = json.loads((newest / "state.json").read_text())
+    held["files"]["model.safetensors"] = sha256(data).hexdigest()
+    (newest / "state.json").write_text(json.dumps(held))
+    with pytest.raises(BadInput, match="no safetensors file"):
+        Checkpoints(tmp_path).load(newest)
 
 
 OTHER = {

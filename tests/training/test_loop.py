@@ -1,6 +1,7 @@
 """Runs of the loop: resume is exact, sums do not depend on the cut, errors name the example."""
 
 import json
+import math
 import random
 import subprocess
 import time
@@ -12,11 +13,12 @@ import pytest
 import torch
 from tests.training.toys import Points, Toy, ends, environment, python, save_weights, settings
 
-from roadloom.errors import BadInput
+from roadloom.errors import BadInput, RoadloomError
+from roadloom.io.file_lock import locked
 from roadloom.training.checkpoint import Checkpoints
 from roadloom.training.config import TrainConfig
 from roadloom.training.log import MEASURED, read_log
-from roadloom.training.loop import Result, train
+from roadloom.training.loop import LOCK, Result, train
 from roadloom.training.trainer import Diverged
 
 DROPS = Toy(dropout=0.3)
@@ -66,6 +68,40 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
     assert run(tmp_path).finished
     assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+
+
+def test_a_second_run_in_the_folder_is_refused_at_once(tmp_path: Path) -> None:
+    held = locked(tmp_path / LOCK, patience_s=0.0, what="training")
+    with held, pytest.raises(RoadloomError, match="is training in this folder"):
+        run(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert run(tmp_path).finished and not (tmp_path / LOCK).exists()
+
+
+@pytest.mark.parametrize("name", ["model", "run.json"])
+def test_what_no_run_of_the_folder_made_is_not_replaced(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "precious").touch()
+    with pytest.raises(BadInput, match=f"holds {name}"):
+        run(tmp_path)
+    assert (tmp_path / name / "precious").exists()
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match="file"):
+        run(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"workers": -1}, {"validate_every": -1}, {"warmup_steps": -1}, {"learning_rate": math.nan},
+     {"learning_rate": 0.0}, {"clip_norm": 0.0}],
+    ids=str,
+)  # fmt: skip
+def test_settings_that_are_none(setting: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        TrainConfig(steps=1, **setting)
 
 
 def test_more_steps_replace_the_model(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_several_processes_need_fabric(monkeypatch: pytest.MonkeyPatch, tmp_path
         train("toy", Toy(), settings(), tmp_path, device="cpu")
 
 
-@pytest.mark.parametrize("name", ["nonsense", "cuda"])
+@pytest.mark.parametrize("name", ["nonsense", "cuda", "meta", "mps"])
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
     if name == "cuda" and torch.cuda.is_available():
         pytest.skip("it is there")

@@ -16,6 +16,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from torch import Tensor
 
 from roadloom.errors import BadInput
@@ -103,26 +104,31 @@ class Checkpoints:
         Raises:
             BadInput: something is missing, damaged or of another format.
         """
-        from safetensors.torch import load_file
-
         try:
             state = self._read_state(folder)
-            for name, digest in state.files.items():
-                if _hash(regular_file(folder / name)) != digest:
-                    raise BadInput("is not what was written", file=folder / name)
+            return state, {
+                Path(name).stem: _read_part(folder / name, digest)
+                for name, digest in state.files.items()
+            }
         except BadInput as error:
             raise self._damaged(folder, error) from error
-        return state, {Path(name).stem: load_file(folder / name) for name in state.files}
 
     def _read_state(self, folder: Path) -> State:
         file = folder / "state.json"
         held = read_json(file)
         if not isinstance(held, dict) or held.get("format") != FORMAT:
             raise BadInput(f"is not of format {FORMAT}", file=file)
+        if odd := held.keys() ^ {field.name for field in dataclasses.fields(State)}:
+            raise BadInput(f"lacks or adds {', '.join(sorted(odd))}", file=file)
         try:
-            state = State(**held)
-        except TypeError as error:
+            state = msgspec.convert(held, State)
+        except msgspec.ValidationError as error:
             raise BadInput(f"is not a training state: {error}", file=file) from error
+        if f"step_{state.step:08d}" != folder.name:
+            raise BadInput(f"is of step {state.step}", file=file, field="step")
+        for name in state.files:
+            if not re.fullmatch(r"[a-z_]+\.safetensors", name):
+                raise BadInput(f"{name!r} is no file of a state", file=file, field="files")
         if config_hash(state.recipe, state.config) != state.config_hash:
             raise BadInput("holds other settings than were written", file=file)
         return state
@@ -141,6 +147,18 @@ class Checkpoints:
             path.rename(path.with_name(f".old_{path.name}"))
         for left in self.folder.glob(".old_step_*"):
             shutil.rmtree(left)
+
+
+def _read_part(file: Path, digest: str) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if _hash(regular_file(file)) != digest:
+        raise BadInput("is not what was written", file=file)
+    try:
+        return load_file(file)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise BadInput(f"is no safetensors file: {error}", file=file) from error
 
 
 def as_json(config: TrainConfig) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """How a run is trained, whatever it trains."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 
@@ -47,5 +48,13 @@ class TrainConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.micro_batch is not None and self.micro_batch < 1:
             raise ValueError(f"micro_batch must be at least 1, got {self.micro_batch}")
+        for name in ("workers", "validate_every", "warmup_steps"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if not 0 < self.learning_rate < inf or not (self.clip_norm is None or self.clip_norm > 0):
+            raise ValueError(
+                "learning_rate and clip_norm must be positive, "
+                f"got {self.learning_rate} and {self.clip_norm}"
+            )
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")

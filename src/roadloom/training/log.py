@@ -71,7 +71,7 @@ def read_log(out: Path) -> list[dict[str, Any]]:
         try:
             row = json.loads(line)
             rows.append(row | {"step": int(row["step"])})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise BadInput(
                 "is no JSON object with a step", file=file, field=f"line {number}",
                 remedy="remove this line",

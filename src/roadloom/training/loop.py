@@ -22,7 +22,10 @@ import torch
 
 from roadloom.errors import BadInput
 from roadloom.io.atomic import write_json
+from roadloom.io.file_lock import locked
 from roadloom.io.progress import show_progress
+from roadloom.io.read import exists
+from roadloom.scene.claimed_folder import make_folder
 from roadloom.training.batches import Batch, read_batches
 from roadloom.training.checkpoint import Checkpoints, State, as_json, check_same_run
 from roadloom.training.config import TrainConfig
@@ -33,6 +36,9 @@ from roadloom.training.order import Order
 from roadloom.training.spread import start
 from roadloom.training.task import Task
 from roadloom.training.trainer import Advance, Trainer
+
+MODEL, FACTS, LOCK = "model", "run.json", ".training.lock"
+"""What a run leaves at its end, and what keeps a second run out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,15 +81,18 @@ def train(
         plan: what was foreseen; kept in ``run.json`` beside what happened.
 
     Raises:
-        BadInput: settings do not fit, or a checkpoint is damaged or of another run.
+        BadInput: settings do not fit, a checkpoint is damaged or of another run, or the folder
+            cannot be written or holds a model without checkpoints.
+        RoadloomError: another process trains in this folder.
         Diverged: a loss became NaN or infinite.
         MissingExtra: several processes without lightning_fabric, or no tensorboard.
     """
     with _told_to_stop() as told:
         run = Run(recipe_name, task, config, Path(out), device)
-        run.resume()
-        run.loop(told, progress, tensorboard)
-        return run.end(save, plan)
+        with run.alone():
+            run.resume()
+            run.loop(told, progress, tensorboard)
+            return run.end(save, plan)
 
 
 class Run:
@@ -110,10 +119,26 @@ class Run:
         """Whether this process writes the files."""
         return self.spread.rank == 0
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other runs out of the folder, which is made if need be."""
+        if not self.first:
+            yield
+            return
+        make_folder(self.out)
+        with locked(self.out / LOCK, patience_s=0.0, what="training in this folder"):
+            yield
+
     def resume(self) -> None:
         """Take over the newest checkpoint, if there is one."""
         newest = self.checkpoints.newest()
         if newest is None:
+            for name in (MODEL, FACTS):
+                if exists(self.out / name):
+                    raise BadInput(
+                        f"holds {name}, and no checkpoint of the run that made it", file=self.out,
+                        field="out", remedy="train into another folder",
+                    )  # fmt: skip
             return
         state, parts = self.checkpoints.load(newest)
         check_same_run(state, self.recipe, self.config, len(self.examples), newest)
@@ -145,7 +170,6 @@ class Run:
         """Step until the end, or until told to stop; then all is saved."""
         if self.trainer.step >= self.config.steps:
             return
-        self.out.mkdir(parents=True, exist_ok=True)
         with ExitStack() as open_until_end:
             log = None
             if self.first:
@@ -183,8 +207,8 @@ class Run:
     def _forget_old_end(self) -> None:
         """Remove what an earlier, shorter run left; before the last save, so that a kill
         after it cannot leave the model of fewer steps."""
-        shutil.rmtree(self.out / "model", ignore_errors=True)
-        (self.out / "run.json").unlink(missing_ok=True)
+        shutil.rmtree(self.out / MODEL, ignore_errors=True)
+        (self.out / FACTS).unlink(missing_ok=True)
 
     def _log(self, log: Log | None, advance: Advance, speed: "Speed") -> None:
         values = {"loss": advance.loss, "learning_rate": advance.rate}
@@ -228,7 +252,7 @@ class Run:
         """Write the model folder and ``run.json``, if all steps are done."""
         finished = self.trainer.step >= self.config.steps
         parts = self.trainer.tensors() if finished and save is not None else {}
-        if finished and self.first and save is not None and not (self.out / "model").exists():
+        if finished and self.first and save is not None and not (self.out / MODEL).exists():
             about = {
                 "recipe": self.recipe, "steps": self.trainer.step, "seed": self.config.seed,
                 "scores": self.scores, "settings": as_json(self.config),
@@ -244,10 +268,10 @@ class Run:
             "device": str(self.spread.device),
             "processes": self.spread.processes,
         }
-        if self.first and finished and not (self.out / "run.json").exists():
+        if self.first and finished and not (self.out / FACTS).exists():
             about_run = {"recipe": self.recipe, "settings": dataclasses.asdict(self.config)}
             write_json(
-                self.out / "run.json",
+                self.out / FACTS,
                 about_run | {"scores": self.scores, "plan": plan, "fact": facts},
             )
         self.spread.barrier()

@@ -100,8 +100,15 @@ def pick_device(name: str | torch.device) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise BadInput(f"{name!r} is no device", field="--device", remedy="cpu or cuda") from error
+    if device.type not in ("cpu", "cuda"):
+        raise BadInput(f"{name!r} is not supported", field="--device", remedy="cpu or cuda")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BadInput("there is no CUDA device", field="--device", remedy="leave --device out")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise BadInput(
+            f"there are {torch.cuda.device_count()} CUDA devices, counted from 0",
+            field="--device", remedy="name one of them",
+        )  # fmt: skip
     return device
 
 
