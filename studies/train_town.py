@@ -177,7 +177,8 @@ class Town:
         if stage == "encode":
             return [
                 ["encode", str(self.data / part), "--vae", vae, "--out",
-                 str(self.out / "latents" / part), "--stride", str(stride), "--partial", *on]
+                 str(self.out / "latents" / part), "--stride", str(stride), "--partial",
+                 "--precision", "bf16", *on]
                 for part, stride in (("train", self.stride), ("val", self.val_stride))
             ]  # fmt: skip
         made = ["--out", str(self.out / stage)]

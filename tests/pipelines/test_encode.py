@@ -86,6 +86,18 @@ def test_the_motion_that_enters_is_that_of_the_poses(prepared: Path, vae: HexPla
     assert float(steps[1] - steps[0]) > 0.1  # it drives 0.5 m, 1.25 cells, a frame
 
 
+def test_16_bits_move_latents_little_and_the_motion_not(
+    prepared: Path, models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for precision in ("32", "bf16"):
+        encode_prepared(prepared, models[1], tmp_path / precision, precision=precision)
+    exact, rounded = (LatentFolder(tmp_path / name).latents("b", 0) for name in ("32", "bf16"))
+    assert torch.equal(rounded["tz"][:3], exact["tz"][:3])
+    for name, plane in exact.items():
+        error = float((rounded[name] - plane).norm() / plane.norm())
+        assert 0 < error < 0.06, name  # 2^-8 a layer; the micro network is untrained
+
+
 def test_the_program_goes_on_where_it_ended(
     prepared: Path, models: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

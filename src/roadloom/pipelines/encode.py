@@ -8,6 +8,7 @@ motion read from the poses. ``recipes.hexplane_dit`` trains on the folder.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -24,24 +25,31 @@ from roadloom.prepare.read import Prepared
 from roadloom.scene.jobs import SceneSummary
 from roadloom.training.spread import pick_device
 
+Precision = Literal["32", "bf16"]
 EncodeMoving = Callable[[Tensor, list[Pose]], Uncertain]
 """Voxels, uint8 [B T X Y Z], and ``world_from_ego`` of each window's frames, to ``Planes`` of
 means and of variances."""
 
 
 def plane_encoder(
-    vae: HexPlaneVae, cell_m: tuple[float, float], device: str | torch.device = "cpu"
+    vae: HexPlaneVae,
+    cell_m: tuple[float, float],
+    device: str | torch.device = "cpu",
+    precision: Precision = "32",
 ) -> EncodeMoving:
     """The posterior of the planes of windows, on a device.
 
     Args:
         cell_m: size of a cell along x and y.
+        precision: ``bf16`` takes about half the time on a CPU; latents are off by about
+            0.5 %, and one in 5,000 occupied voxels then decodes to another class.
     """
-    vae = vae.to(device).eval()
+    vae, on = vae.to(device).eval(), torch.device(device).type
 
     def encode(voxels: Tensor, poses: list[Pose]) -> Uncertain:
         motion = torch.from_numpy(np.stack([motion_of(pose, cell_m) for pose in poses]))
-        mean, logvar = vae.encode(voxels.to(device), motion.to(device))
+        with torch.autocast(on, dtype=torch.bfloat16, enabled=precision == "bf16"):
+            mean, logvar = vae.encode(voxels.to(device), motion.to(device))
         return Uncertain(mean, logvar.map(torch.exp))
 
     return encode
@@ -58,6 +66,7 @@ def encode_prepared(
     clips: int | None = None,
     partial: bool = False,
     device: str = "auto",
+    precision: Precision = "32",
 ) -> SceneSummary:
     """Encode every window that is not in ``out`` yet; the ``frames`` of the answer are windows.
 
@@ -71,6 +80,7 @@ def encode_prepared(
         shard: (i, n): only clips i, i + n, i + 2n, ...
         clips: only the first so many; None: all.
         partial: take a folder that is still being written, with the clips it has.
+        precision: of activations, see ``plane_encoder``.
 
     Raises:
         MissingInput, BadInput: no such folder or model, or they do not fit each other.
@@ -97,6 +107,6 @@ def encode_prepared(
         )  # fmt: skip
     x, y, _ = windows.scenes[0].drive.grid.cell_m
     return encode_clips(
-        windows, plane_encoder(module, (x, y), pick_device(device)), out,
+        windows, plane_encoder(module, (x, y), pick_device(device), precision), out,
         encoder=card["weights_sha256"], batch=batch, shard=shard, poses=True,
     )  # fmt: skip
