@@ -29,8 +29,8 @@ from roadloom.training.spread import pick_device
 from studies.train_town_models import MODELS, collect, install
 
 SHARES = {
-    "vae": 0.42, "score": 0.02, "encode": 0.08, "dit": 0.30, "student": 0.10,
-    "features_scene": 0.05, "features_view": 0.03,
+    "vae": 0.40, "score": 0.02, "encode": 0.07, "dit": 0.29, "student": 0.11,
+    "features_scene": 0.07, "features_view": 0.04,
 }  # fmt: skip
 """Of the time, once the data are there; only trainings are fitted to theirs."""
 STAGES = ("prepare", *SHARES, "collect")
