@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests.datasets.made_drive import made_clip
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
@@ -285,7 +287,20 @@ def test_another_encoder(prepared: Path, encoded: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("roadloom_latents", 9), ("class_hash", "0"), ("frames", None), ("encoder", 3)],
+    [
+        ("roadloom_latents", 9),
+        ("class_hash", "0"),
+        ("frames", None),
+        ("encoder", 3),
+        ("frames", 10**9),
+        ("cells", []),
+        ("cells", [0, 0, 0]),
+        ("sources", [3]),
+        ("skip", -1),
+        ("layout", {"classes": ["Road"], "pool": 0}),
+        ("layout", {}),
+        ("scenes", ["a", "a"]),
+    ],
 )
 def test_a_manifest_that_was_edited(copy: Path, field: str, value: object) -> None:
     path = copy / "latents.json"
@@ -293,6 +308,45 @@ def test_a_manifest_that_was_edited(copy: Path, field: str, value: object) -> No
     with pytest.raises(BadInput) as caught:
         LatentFolder(copy)
     assert caught.value.field == field and caught.value.file == str(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sums", {}), ("squares", {"map": [1.0]}), ("noise", {"xy": [1.0]}), ("noise", None),
+        ("latents", {"xy": ["a", 1, 1]}), ("latents", {"xy": [10**6, 1, 1]}), ("windows", 0),
+        ("windows", -1), ("scene", "b"),
+    ],
+)  # fmt: skip
+def test_a_record_that_was_edited(copy: Path, field: str, value: object) -> None:
+    path = copy / "scenes/a.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    with pytest.raises(BadInput) as caught:
+        LatentFolder(copy)
+    assert caught.value.file == str(path) and caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("start", lambda t: t[:1]), ("start", lambda t: t.float()), ("start", lambda t: -1 - t),
+        ("start", lambda t: t + 10**6), ("time_ns", lambda t: t * 0), ("time_ns", lambda t: None),
+        ("rotation", lambda t: t[:1]), ("layout", lambda t: t.float()),
+        ("latent.tx", lambda t: t[:0]), ("latent.tx", lambda t: None),
+    ],
+)  # fmt: skip
+def test_tensors_that_were_edited(
+    copy: Path, name: str, change: Callable[[torch.Tensor], torch.Tensor | None]
+) -> None:
+    path, record = copy / "windows/a.safetensors", copy / "scenes/a.json"
+    tensors = load_file(path)
+    changed = change(tensors.pop(name))
+    save_file(tensors if changed is None else tensors | {name: changed.contiguous()}, path)
+    told = json.loads(record.read_text()) | {"bytes": path.stat().st_size}
+    record.write_text(json.dumps(told))
+    with pytest.raises(BadInput) as caught:
+        LatentWindows(LatentFolder(copy))
+    assert caught.value.file == str(path) and caught.value.field == name
 
 
 def test_files_that_are_damaged(copy: Path) -> None:

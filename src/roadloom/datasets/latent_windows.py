@@ -14,7 +14,14 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from roadloom.datasets.drive_conditions import command_of, trajectory_of
-from roadloom.datasets.latents import LATENT, MAP, LatentFolder, LatentStatistics
+from roadloom.datasets.latent_checks import check_times
+from roadloom.datasets.latents import (
+    LATENT,
+    MAP,
+    LatentFolder,
+    LatentStatistics,
+    windows_path,
+)
 from roadloom.datasets.windows import GAP, WindowName
 from roadloom.errors import BadInput, MissingInput
 from roadloom.geometry.pose import Pose
@@ -67,6 +74,8 @@ class LatentWindows:
         self.frames = int(place.manifest["frames"])
         self._starts = [place.read(scene, "start").numpy() for scene in self.scenes]
         self._times = [place.read(scene, "time_ns").numpy() for scene in self.scenes]
+        for scene, starts, times in zip(self.scenes, self._starts, self._times, strict=True):
+            check_times(starts, times, self.frames, windows_path(place.folder, scene))
         self._first = np.cumsum([0, *map(len, self._starts)])
         if not self._first[-1]:
             raise BadInput(

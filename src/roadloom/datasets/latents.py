@@ -20,6 +20,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from roadloom.datasets.latent_checks import AGAIN, check_manifest, check_record, check_tensors
 from roadloom.errors import BadInput, MissingInput
 from roadloom.geometry.pose import Pose
 from roadloom.io.read import exists, is_file, read_json
@@ -33,11 +34,6 @@ LATENT = "latent."
 ``rotation`` and ``translation``."""
 MAP = "map"
 """Name of a latent that is a single map."""
-AGAIN = "delete the file and encode the windows again with the same encoder"
-_TYPES = {
-    "encoder": str, "data": str, "sources": list, "view": str, "grid": str, "cells": list,
-    "frames": int, "stride": int, "skip": int, "layout": dict, "licence": str, "scenes": list,
-}  # fmt: skip
 
 
 def record_path(folder: Path, scene: str) -> Path:
@@ -159,15 +155,7 @@ class LatentFolder:
     def _record(self, scene: str) -> dict[str, Any]:
         path = record_path(self.folder, scene)
         found = read_json(path)
-        whole = isinstance(found, dict) and all(
-            isinstance(found.get(name), kind)
-            for name, kind in (
-                ("windows", int), ("bytes", int), ("sha256", str), ("latents", dict),
-                ("sums", dict), ("squares", dict), ("scene", str), ("noise", dict),
-            )
-        )  # fmt: skip
-        if not whole or found["scene"] != scene:
-            raise BadInput("is no record of a scene", file=path, remedy=AGAIN)
+        check_record(found, scene, path)
         file = windows_path(self.folder, scene)
         size = file.stat().st_size if is_file(file) else None
         if size != found["bytes"]:
@@ -175,7 +163,8 @@ class LatentFolder:
                 "is missing" if size is None else f"has {size} bytes, not {found['bytes']}",
                 file=file, field="bytes", remedy=AGAIN,
             )  # fmt: skip
-        return found
+        check_tensors(file, found, LATENT)
+        return dict(found)
 
     def read(self, scene: str, name: str, rows: int | slice | None = None) -> Tensor:
         """One tensor of a scene, or some rows of it; only these are read.
@@ -187,7 +176,7 @@ class LatentFolder:
         try:
             with safe_open(path, framework="pt") as file:
                 return file.get_tensor(name) if rows is None else file.get_slice(name)[rows]
-        except (SafetensorError, OSError, ValueError) as error:
+        except (SafetensorError, OSError, ValueError, IndexError) as error:
             raise BadInput(f"is damaged: {error}", file=path, field=name, remedy=AGAIN) from error
 
     def latents(self, scene: str, window: int) -> dict[str, Float[Tensor, "channel a b"]]:
@@ -239,7 +228,5 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             remedy="encode the windows again",
         )  # fmt: skip
     check_class_hash(str(found.get("class_hash")), file=path)
-    for field, kind in _TYPES.items():
-        if not isinstance(found.get(field), kind):
-            raise BadInput(f"is no {kind.__name__}", file=path, field=field, remedy=AGAIN)
+    check_manifest(found, path)
     return dict(found)
