@@ -53,6 +53,8 @@ def interval(
     """
     if not samples or rounds < 2 or not 0 < level < 1:
         raise ValueError(f"cannot draw {len(samples)} sets {rounds} times at level {level}")
+    if draw not in ("bootstrap", "half") or kind not in ("percentile", "centered"):
+        raise ValueError(f"no way to draw is called {draw!r}, or no interval {kind!r}")
     given = list(groups) if groups is not None else [None] * len(samples)
     if len(given) != len(samples):
         raise ValueError(f"{len(given)} groups for {len(samples)} sets")

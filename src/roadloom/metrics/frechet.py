@@ -12,10 +12,13 @@ The estimate is too large by about 1/N of a number that depends on both sets (Ch
 import numpy as np
 from jaxtyping import Float, Float64
 
+from roadloom.metrics.feature_sets import check_sets
+
 
 def frechet_distance(
     real: Float[np.ndarray, "real feature"], made: Float[np.ndarray, "made feature"]
 ) -> float:
+    check_sets(real, made)
     return frechet_of_moments(*moments(real), *moments(made))
 
 

@@ -8,6 +8,8 @@ No Gaussian is assumed, and the estimate is unbiased at any count, so it may be 
 import numpy as np
 from jaxtyping import Float, Float64
 
+from roadloom.metrics.feature_sets import check_sets
+
 
 def kernel_distance(
     real: Float[np.ndarray, "real feature"],
@@ -22,6 +24,7 @@ def kernel_distance(
     Args:
         subset: samples of each set in a subset; None: all of them, once.
     """
+    check_sets(real, made)
     if min(len(real), len(made)) < 2:
         raise ValueError(f"two samples of each are needed, got {len(real)} and {len(made)}")
     real, made = real.astype(np.float64), made.astype(np.float64)

@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64
 
+from roadloom.errors import BadInput
+from roadloom.metrics.feature_sets import check_sets
+
 
 @dataclass(frozen=True, kw_only=True)
 class Manifold:
@@ -29,6 +32,7 @@ class Manifold:
 def neighbour_scores(
     real: Float[np.ndarray, "real feature"], made: Float[np.ndarray, "made feature"], k: int = 3
 ) -> Manifold:
+    check_sets(real, made)
     if not 1 <= k < min(len(real), len(made)):
         raise ValueError(f"k = {k} needs more samples than {len(real)} and {len(made)}")
     between = squared_distances(real, made)
@@ -48,6 +52,7 @@ def gaussian_scores(
     quantile: float = 0.95,
 ) -> tuple[float, float]:
     """(precision, recall) by Mahalanobis distance."""
+    check_sets(real, made)
     limit = chi_square_quantile(quantile, real.shape[1])
     return _inside(real, made, limit), _inside(made, real, limit)
 
@@ -88,11 +93,19 @@ def _radii(samples: np.ndarray, k: int) -> Float64[np.ndarray, " sample"]:
 
 def _inside(reference: np.ndarray, samples: np.ndarray, limit: float) -> float:
     """Share of samples within the Gaussian of the reference."""
+    if not len(samples):
+        raise ValueError("no samples to count")
     if len(reference) <= reference.shape[1]:
         raise ValueError(
             f"{len(reference)} samples give no full covariance in {reference.shape[1]} dimensions"
         )
     centered = samples.astype(np.float64) - reference.astype(np.float64).mean(axis=0)
     covariance = np.cov(reference.astype(np.float64), rowvar=False).reshape(2 * reference.shape[1:])
-    squared = (centered * np.linalg.solve(covariance, centered.T).T).sum(axis=1)
+    try:
+        squared = (centered * np.linalg.solve(covariance, centered.T).T).sum(axis=1)
+    except np.linalg.LinAlgError as error:
+        raise BadInput(
+            "features that are constant or follow from others have no Gaussian", field="features",
+            remedy="leave such features out",
+        ) from error  # fmt: skip
     return float((squared <= limit).mean())
