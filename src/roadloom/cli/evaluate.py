@@ -72,7 +72,7 @@ class EvaluateGeneration(Command):
     stride: int = 8
     """Frames between the first frames of neighbouring recorded windows."""
     partial: bool = False
-    """Take a prepared folder that is still being written, with the clips it has."""
+    """Take prepared folders that are still being written, with the clips they have."""
     device: str = "auto"
     """cpu or cuda; the GPU if there is one."""
 

@@ -134,7 +134,7 @@ def score_generated(
     for network in (networks.scene, networks.view):
         network.to(pick_device(device))
     windows = windows_of(real, frames=FRAMES, stride=stride, partial=partial)
-    found = windows_of(made, frames=FRAMES, stride=FRAMES)
+    found = windows_of(made, frames=FRAMES, stride=FRAMES, partial=partial)
     if abs(rate_of(found) / rate_of(windows) - 1) > 0.05:
         raise BadInput(
             f"has {rate_of(found):.3g} frames a second, the recordings {rate_of(windows):.3g}",
