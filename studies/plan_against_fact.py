@@ -68,7 +68,7 @@ def run(name: str, args: argparse.Namespace) -> Path:
     data = latents(args) if name in LATENT else args.data
     steps = max(4, round(STEPS[name] * args.times))
     words: list[str | Path] = ["--data", data, "--out", folder, "--device", "cpu"]
-    words += ["--steps", str(steps)]
+    words += ["--steps", str(steps), *(["--partial"] if name == "hexplane_vae_tiny" else [])]
     if name == "hexplane_student_tiny":
         words += ["--teacher", args.teacher or args.out / "hexplane_dit_tiny" / "model"]
     print(roadloom("train", name, *words), flush=True)
