@@ -443,6 +443,8 @@ def test_what_does_not_fit_is_told(data: Path, teacher: Path, tmp_path: Path) ->
         find_recipe("hexplane_student_tiny", data)
     with pytest.raises(BadInput, match="1 step or more"):
         hexplane_student_tiny(None, student_steps=0)
+    with pytest.raises(BadInput, match="--guidance"):
+        hexplane_student_tiny(None, guidance=float("nan"))
     with pytest.raises(BadInput, match="no such choice.*--teacher|--teacher.*no such choice"):
         find_recipe("hexplane_dit_tiny", data, teacher=teacher)
     named = find_recipe("hexplane_student_tiny", data, teacher=teacher, student_steps=2)

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from safetensors.torch import save_file
 from torch import Tensor
 
 from roadloom import __version__
@@ -34,6 +33,7 @@ from roadloom.geometry.pose import Pose
 from roadloom.io.atomic import atomic_file, write_json
 from roadloom.io.progress import show_progress
 from roadloom.io.read import is_file, read_json
+from roadloom.io.tensors import save_tensors
 from roadloom.io.workers import part_of
 from roadloom.scene.claimed_folder import ClaimedFolder
 from roadloom.scene.classes import CLASS_HASH
@@ -158,7 +158,7 @@ class LatentWriter:
         path = windows_path(self.folder, scene)
         with FOLDER.writing(self.folder, self.manifest):
             with atomic_file(path) as temporary:
-                save_file(arrays, temporary)
+                save_tensors(arrays, temporary)
             with path.open("rb") as file:
                 checksum = file_digest(file, "sha256").hexdigest()
             wide = {name: tensor.double() for name, tensor in half.items()}

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -318,6 +319,8 @@ def hexplane_student_tiny(
         raise BadInput("a student takes 1 step or more", field="--student-steps")
     if student_rank < 0:
         raise BadInput("a rank is 0 (all weights) or more", field="--student-rank")
+    if not isfinite(guidance):
+        raise BadInput(f"must be finite, got {guidance}", field="--guidance")
     rounds = 4
     return Recipe(
         name="hexplane_student_tiny",

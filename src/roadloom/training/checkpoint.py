@@ -22,6 +22,7 @@ from torch import Tensor
 from roadloom.errors import BadInput
 from roadloom.io.atomic import atomic_folder
 from roadloom.io.read import is_dir, read_json, regular_file
+from roadloom.io.tensors import save_tensors
 from roadloom.training.config import TrainConfig
 
 FORMAT = 1
@@ -65,14 +66,12 @@ class Checkpoints:
 
     def save(self, state: State, parts: Mapping[str, Mapping[str, Tensor]]) -> Path:
         """Write one state folder, then remove all but the last two."""
-        from safetensors.torch import save_file
-
         target = self.folder / f"step_{state.step:08d}"
         with atomic_folder(target) as temporary:
             files = {}
             for part, tensors in sorted(parts.items()):
                 file = temporary / f"{part}.safetensors"
-                save_file(dict(tensors), file)
+                save_tensors(tensors, file)
                 files[file.name] = _hash(file)
             held = dataclasses.replace(
                 state, files=files, config_hash=config_hash(state.recipe, state.config)
