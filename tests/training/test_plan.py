@@ -181,6 +181,17 @@ def test_a_run_by_command_is_as_planned(
     assert "15 steps done" in told and "(plan: " in told and "error" in told
 
 
+@pytest.mark.parametrize("kept", ["[]", '{"seconds": "long"}', "{"])
+def test_a_kept_plan_that_is_none(
+    kept: str, toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plan.json").write_text(kept)
+    words = ("train", "toy", "--data", str(tmp_path), "--out", str(tmp_path), "--device", "cpu")
+    assert command(*words) == 2
+    assert "plan.json: " in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+
+
 def test_a_stopped_command_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from roadloom.training.config import TrainConfig
     from roadloom.training.loop import Result
 
+_FORESEEN = ("seconds", "memory_bytes", "disk_bytes")
 STOPPED = 130
 """Exit status of a run that was told to stop, as of a shell after Ctrl-C."""
 
@@ -63,13 +64,21 @@ class Train(OfRecipe):
             return None
         file = self.out / "plan.json"
         if is_file(file):
-            kept: dict[str, Any] = read_json(file)
-            return kept
+            return _kept_plan(read_json(file), file)
         made = plan(recipe.task, config, self.device, save=recipe.save)
         sys.stdout.write(f"{made.table()}\n")
         sys.stdout.flush()
         write_json(file, made.as_json())
         return made.as_json()
+
+
+def _kept_plan(kept: Any, file: Path) -> dict[str, Any]:
+    from roadloom.errors import BadInput
+
+    numbers = [kept.get(name) for name in _FORESEEN] if isinstance(kept, dict) else [""]
+    if not all(number is None or type(number) in (int, float) for number in numbers):
+        raise BadInput("is no plan", file=file, remedy="remove it; the run is then planned anew")
+    return dict(kept)
 
 
 def _told(result: "Result", out: Path, planned: dict[str, Any] | None) -> str:
