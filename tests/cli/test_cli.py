@@ -65,6 +65,7 @@ def test_a_group_lists_its_commands(group: str, capsys: pytest.CaptureFixture[st
 
 
 OVER_SOURCE = {"source", "out", "workers", "shard"}
+OF_CHOICES = {"teacher", "student_steps", "student_rank", "guidance", "partial"}
 OF_RECIPE = {"recipe", "steps", "micro_batch", "workers", "device"}
 OVER_DRIVES = OVER_SOURCE | {"labels", "grid", "rig"}
 
@@ -79,15 +80,13 @@ def test_flags_do_not_grow_unseen() -> None:
         "demo": {"out", "scene", "rig"},
         "encode": {
             "data", "vae", "out", "stride", "batch", "shard", "clips", "partial", "device",
+            "precision",
         },
         "info": {"source", "json"},
         "validate": {"source", "partial", "most"},
         "view": {"source", "out", "all", "labels", "rig", "film", "max_frames", "image_width"},
-        "plan": OF_RECIPE | {"data", "json"},
-        "train": OF_RECIPE | {
-            "data", "out", "strategy", "tensorboard", "plan", "teacher", "student_steps",
-            "guidance",
-        },
+        "plan": OF_RECIPE | OF_CHOICES | {"data", "json"},
+        "train": OF_RECIPE | OF_CHOICES | {"data", "out", "strategy", "tensorboard", "plan"},
         "parity": {"fixture", "out"},
         "prepare": OVER_SOURCE | {
             "occupancy", "layouts", "boxes", "images", "cameras", "sweeps", "hz",
