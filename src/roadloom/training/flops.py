@@ -1,6 +1,8 @@
 """What a step costs, counted without computing: for runs that this machine cannot try."""
 
+import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import torch
 
@@ -56,6 +58,13 @@ def step_flops(task: Task, config: TrainConfig) -> tuple[int, bool]:
             exact = False
     counted = int(counter.get_total_flops()) * split.rounds
     return (counted if exact else 3 * counted), exact
+
+
+def step_flops_apart(task: Task, config: TrainConfig) -> tuple[int, bool]:
+    """``step_flops`` in a fresh process: torch's fake tensors have crashed used ones."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(step_flops, task, config).result()
 
 
 def throughput(device: torch.device) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from roadloom.training.config import TrainConfig
 from roadloom.training.export import SaveModel
-from roadloom.training.flops import REACHED, count_parameters, step_flops, throughput
+from roadloom.training.flops import REACHED, count_parameters, step_flops_apart, throughput
 from roadloom.training.machine import MIB
 from roadloom.training.probe import Measured, TooCostly, probe
 from roadloom.training.spread import pick_device
@@ -127,7 +127,7 @@ def _counted(
     notes = [f"the task could not be tried here: {why}"]
     seconds = step_s = None
     try:
-        flops, exact = step_flops(task, config)
+        flops, exact = step_flops_apart(task, config)
     except (RuntimeError, NotImplementedError) as error:
         notes.append(f"its operations cannot be counted: {error}")
     else:
