@@ -36,9 +36,13 @@ def views(clip: Clip, keys: Sequence[int] | None = None) -> Iterator[Picture]:
     """Key frames of a clip, drawn on the first grid that it holds."""
     grid = clip.occupancy_grids[0]
     for key in range(len(clip)) if keys is None else keys:
-        labels = clip[key].occupancy(grid).labels
-        seen = np.where(labels == UNKNOWN, 0, labels).astype(np.uint8)
-        yield _view(grid).draw(seen[None], PALETTE)[0]
+        yield draw_labels(clip[key].occupancy(grid).labels, grid)
+
+
+def draw_labels(labels: UInt8[np.ndarray, "x y z"], grid: VoxelGrid) -> Picture:
+    """One frame of class ids; what is unknown is left out."""
+    seen = np.where(labels == UNKNOWN, 0, labels).astype(np.uint8)
+    return _view(grid).draw(seen[None], PALETTE)[0]
 
 
 def write_look(clips: Sequence[Clip], path: Path, across: int = 4, down: int = 6) -> None:
