@@ -267,6 +267,9 @@ def test_numbers_of_windows_must_fit(world: HexPlaneWorld, recorded: str, tmp_pa
     wish = Wish(window=recorded, edit="inpaint", region="0,0,8,8", frames=8)
     with pytest.raises(BadInput, match="makes one window"):
         next(clips_of(world, wish))
+    for nothing in (Wish(guidance=2.0), Wish(window=recorded, edit="outpaint", guidance=2.0)):
+        with pytest.raises(BadInput, match="no condition to strengthen"):
+            next(clips_of(world, nothing))
     with pytest.raises(BadInput, match="no rectangle"):
         next(clips_of(world, Wish(window=recorded, edit="inpaint", region="0,0,8")))
 

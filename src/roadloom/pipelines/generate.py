@@ -143,6 +143,11 @@ def clips_of(world: HexPlaneWorld, wish: Wish) -> Iterator[Clip]:
         licences = {*world.licence.split("; "), real.licence}
         world = replace(world, licence="; ".join(sorted(licences)))
     named = sorted({name for one in conditions if one is not None for name in one.values()})
+    if wish.guidance != 1.0 and not (named or wish.edit == "forecast" or chunks > 1):
+        raise BadInput(
+            f"{wish.guidance:g} has no condition to strengthen", field="guidance",
+            remedy="give a condition, such as --command left, or leave guidance out",
+        )  # fmt: skip
     told = story(world, wish.edit or "generate", way, wish.guidance, named, **_told(wish))
     with show_progress(
         total=wish.count * chunks * way.steps, desc="generating", unit="step"
