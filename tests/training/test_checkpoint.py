@@ -27,10 +27,13 @@ PARTS = {
     "optimizer": {"w.exp_avg": torch.full((2, 2), 0.1, dtype=torch.float64)},
 }
 
+ABOUT = {"data": "toys", "data_hash": "aa"}
+
 
 def state(step: int) -> State:
     return State(
-        step=step, recipe="toy", config=as_json(settings()), examples=20, scaler={"scale": 0.1},
+        step=step, recipe="toy", config=as_json(settings()), examples=20, about=ABOUT,
+        scaler={"scale": 0.1},
         scores={"error": 0.1 + 0.2}, seconds={"steps": 1.5}, memory_bytes=7,
     )  # fmt: skip
 
@@ -129,28 +132,32 @@ OTHER = {
 def test_only_free_settings_may_change(name: str, tmp_path: Path) -> None:
     other = settings(**{name: OTHER[name]})
     if name in FREE:
-        check_same_run(state(3), "toy", other, 20, tmp_path)
+        check_same_run(state(3), "toy", other, 20, ABOUT, tmp_path)
         return
     with pytest.raises(BadInput) as error:
-        check_same_run(state(3), "toy", other, 20, tmp_path)
+        check_same_run(state(3), "toy", other, 20, ABOUT, tmp_path)
     assert f"{name} was " in str(error.value) and str(tmp_path) in str(error.value)
 
 
 def test_another_recipe_or_data_is_refused(tmp_path: Path) -> None:
-    check_same_run(state(3), "toy", settings(), 20, tmp_path)
+    check_same_run(state(3), "toy", settings(), 20, ABOUT, tmp_path)
     with pytest.raises(BadInput, match="recipe was 'toy', is 'b'; training examples was 20, is 7"):
-        check_same_run(state(3), "b", settings(), 7, tmp_path)
+        check_same_run(state(3), "b", settings(), 7, ABOUT, tmp_path)
+    with pytest.raises(BadInput, match="the task's data_hash was 'aa', is 'bb'"):
+        check_same_run(state(3), "toy", settings(), 20, ABOUT | {"data_hash": "bb"}, tmp_path)
+    with pytest.raises(BadInput, match="the task's losses was None, is 2"):
+        check_same_run(state(3), "toy", settings(), 20, ABOUT | {"losses": 2}, tmp_path)
     with pytest.raises(BadInput, match="3 steps behind it, more than 2"):
-        check_same_run(state(3), "toy", settings(steps=2), 20, tmp_path)
+        check_same_run(state(3), "toy", settings(steps=2), 20, ABOUT, tmp_path)
 
 
 def test_a_run_of_before_a_setting_was_there_goes_on_with_its_default(tmp_path: Path) -> None:
     old = state(3)
     config = {name: value for name, value in old.config.items() if name != "cycles"}
     old = dataclasses.replace(old, config=config)
-    check_same_run(old, "toy", settings(), 20, tmp_path)
+    check_same_run(old, "toy", settings(), 20, ABOUT, tmp_path)
     with pytest.raises(BadInput, match="cycles was 1, is 2"):
-        check_same_run(old, "toy", settings(cycles=2), 20, tmp_path)
+        check_same_run(old, "toy", settings(cycles=2), 20, ABOUT, tmp_path)
 
 
 def test_the_hash_is_of_recipe_and_settings() -> None:

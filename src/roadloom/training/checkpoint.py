@@ -44,6 +44,8 @@ class State:
     config: dict[str, Any]
     examples: int
     """Training examples: another number is another order."""
+    about: dict[str, Any]
+    """What the task's card says: data, hashes, losses."""
     scaler: dict[str, Any]
     """Of the loss in 16 bits."""
     scores: dict[str, float]
@@ -162,8 +164,13 @@ def _read_part(file: Path, digest: str) -> dict[str, Tensor]:
 
 def as_json(config: TrainConfig) -> dict[str, Any]:
     """The settings as JSON would give them back."""
-    settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
-    return settings
+    return through_json(dataclasses.asdict(config))
+
+
+def through_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON would give them back."""
+    back: dict[str, Any] = json.loads(json.dumps(values))
+    return back
 
 
 def config_hash(recipe: str, config: Mapping[str, Any]) -> str:
@@ -172,9 +179,17 @@ def config_hash(recipe: str, config: Mapping[str, Any]) -> str:
 
 
 def check_same_run(
-    state: State, recipe: str, config: TrainConfig, examples: int, folder: Path
+    state: State,
+    recipe: str,
+    config: TrainConfig,
+    examples: int,
+    about: Mapping[str, Any],
+    folder: Path,
 ) -> None:
     """Refuse to go on with what would be another run.
+
+    Args:
+        about: the task's card, as JSON gives it back.
 
     Raises:
         BadInput: names what differs, then and now.
@@ -182,6 +197,8 @@ def check_same_run(
     config_then = as_json(TrainConfig(steps=1)) | state.config  # settings of later versions
     then = {"recipe": state.recipe, "training examples": state.examples} | config_then
     now = {"recipe": recipe, "training examples": examples} | as_json(config)
+    then |= {f"the task's {name}": value for name, value in state.about.items()}
+    now |= {f"the task's {name}": value for name, value in about.items()}
     odd = [
         f"{name} was {then.get(name)!r}, is {now.get(name)!r}"
         for name in sorted(then.keys() | now.keys())

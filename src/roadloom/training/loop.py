@@ -27,7 +27,13 @@ from roadloom.io.progress import show_progress
 from roadloom.io.read import exists
 from roadloom.scene.claimed_folder import make_folder
 from roadloom.training.batches import Batch, read_batches
-from roadloom.training.checkpoint import Checkpoints, State, as_json, check_same_run
+from roadloom.training.checkpoint import (
+    Checkpoints,
+    State,
+    as_json,
+    check_same_run,
+    through_json,
+)
 from roadloom.training.config import TrainConfig
 from roadloom.training.export import SaveModel, export_model
 from roadloom.training.log import Log
@@ -107,6 +113,7 @@ class Run:
         if self.spread.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.spread.device)
         self.examples = task.examples()
+        self.about = through_json(task.card())
         self.order = Order(examples=len(self.examples), batch=config.batch, seed=config.seed)
         self.trainer = Trainer(task, config, self.order, self.spread)
         self.checkpoints = Checkpoints(out / "checkpoints")
@@ -141,7 +148,7 @@ class Run:
                     )  # fmt: skip
             return
         state, parts = self.checkpoints.load(newest)
-        check_same_run(state, self.recipe, self.config, len(self.examples), newest)
+        check_same_run(state, self.recipe, self.config, len(self.examples), self.about, newest)
         try:
             self.trainer.restore(parts, state.step, state.scaler)
         except (KeyError, RuntimeError) as error:
@@ -242,6 +249,7 @@ class Run:
             recipe=self.recipe,
             config=as_json(self.config),
             examples=len(self.examples),
+            about=self.about,
             scaler=self.trainer.scaler.state_dict(),
             scores=self.scores,
             seconds=dict(self.clock.seconds),
