@@ -68,7 +68,8 @@ class HexPlaneDit(nn.Module):
         if not isinstance(conditions, Conditions):
             conditions = Conditions.from_tensors(conditions or {})
         position = self.position[0, self.cell]  # [N D]
-        tokens = self.embed(self.layout.tokens(unroll(latent, self.config.size))) + position
+        patches = self.layout.tokens(unroll(latent, self.config.size))
+        tokens = self.embed(patches) + position
         influence = self.conditions(self.time(time), conditions, position)
         if influence.stream is not None:
             tokens = tokens + influence.stream
@@ -79,8 +80,8 @@ class HexPlaneDit(nn.Module):
             shared = once if shared is None else once + shared
         for block in self.blocks:
             tokens = block(tokens, vector, shared, influence.image)
-        planes = self.layout.planes(self.readout(tokens, vector, influence.readout))
-        return roll_out(planes).to(latent.dtype)
+        cells = self.readout(tokens, vector, influence.readout, patches)
+        return roll_out(self.layout.planes(cells)).to(latent.dtype)
 
     def checkpoint_blocks(self) -> Sequence[nn.Module]:
         """The modules whose activations training may forget and compute again."""

@@ -118,23 +118,40 @@ class CrossAttention(nn.Module):
 
 
 class ReadOut(nn.Module):
-    """Tokens to the cells of their patches, zero at the start."""
+    """Tokens to the cells of their patches, zero at the start.
+
+    With ``past_bottleneck``, tokens also say how much of the noisy patch itself goes to the
+    output, direction by direction: ``back(gate(token) * into(patch))``, which can be the Wiener
+    filter of every noise level.
+    """
 
     def __init__(self, config: DitConfig) -> None:
         super().__init__()
+        cells = config.patch**2 * config.out_channels
         self.modulation = _zero_linear(config.width, 2 * config.width)
-        self.linear = _zero_linear(config.width, config.patch**2 * config.out_channels)
+        self.linear = _zero_linear(config.width, cells)
+        self.gate: nn.Linear | None = None
+        if config.past_bottleneck:
+            self.gate = _zero_linear(config.width, cells)
+            self.into, self.back = _identity(cells), _identity(cells)
 
     def forward(
         self,
         tokens: Float[Tensor, "batch token width"],
         vector: Float[Tensor, "batch #token width"],
         extra: Tensor | None,
-    ) -> Float[Tensor, "batch token cell"]:
-        """``extra``: added to the modulation [B, N or 1, 2D]."""
+        patches: Float[Tensor, "batch token cell"],
+    ) -> Float[Tensor, "batch token out_cell"]:
+        """
+        Args:
+            extra: added to the modulation [B, N or 1, 2D].
+            patches: what the network saw.
+        """
         own = self.modulation(vector)
         shift, scale = (own if extra is None else own + extra).chunk(2, dim=-1)
-        return self.linear(_norm(tokens) * (1 + scale) + shift)
+        read = _norm(tokens) * (1 + scale) + shift
+        out = self.linear(read)
+        return out if self.gate is None else out + self.back(self.gate(read) * self.into(patches))
 
 
 def _norm(tokens: Tensor) -> Tensor:
@@ -153,6 +170,12 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
     linear = nn.Linear(inputs, outputs)
     nn.init.xavier_uniform_(linear.weight)
     nn.init.zeros_(linear.bias)
+    return linear
+
+
+def _identity(cells: int) -> nn.Linear:
+    linear = nn.Linear(cells, cells, bias=False)
+    nn.init.eye_(linear.weight)
     return linear
 
 

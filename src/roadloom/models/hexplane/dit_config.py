@@ -47,6 +47,10 @@ class DitConfig:
     normalize_heads: bool = True
     """RMS norm of queries and keys, which keeps attention from saturating in low precision
     (Esser et al., arXiv 2403.03206, section 5.3.2)."""
+    past_bottleneck: bool = False
+    """Patches of more numbers than ``width`` do not fit through a token, and noise, unlike data,
+    cannot be shortened (Li and He, arXiv 2511.13720): hand the noisy patch past the blocks to the
+    last layer, which weighs it."""
     cross_attention: bool = False
     """``compat`` only: blocks also attend to the tokens of the image conditions."""
     compat: bool = False
@@ -74,6 +78,8 @@ class DitConfig:
                 raise ValueError("compat needs modulation 'block', no head norm, token_rank 0")
             if self.tokens != "rollout" or self.layout_kinds != 1:
                 raise ValueError("compat needs the rollout and one kind of layout")
+        if self.past_bottleneck and (self.compat or self.learned_variance):
+            raise ValueError("past_bottleneck goes with neither compat nor learned_variance")
         if self.cross_attention and not (self.compat and self.token_conditions):
             raise ValueError("cross_attention needs compat and a condition on previous or layout")
 
@@ -110,5 +116,6 @@ def dit_tiny(**changes: object) -> DitConfig:
     """
     settings: dict[str, object] = {
         "patch": 4, "width": 160, "depth": 6, "heads": 5, "mlp_ratio": 3.0,
+        "past_bottleneck": True,
     }  # fmt: skip
     return DitConfig(**(settings | changes))  # type: ignore[arg-type]
