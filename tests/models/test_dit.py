@@ -19,7 +19,7 @@ from roadloom.models.hexplane.dit_block import Block
 from roadloom.models.hexplane.dit_config import DitConfig, dit_base, dit_dc2, dit_tiny
 from roadloom.models.hexplane.embeddings import TimeEmbed
 from roadloom.models.hexplane.planes import PlaneSize
-from roadloom.models.hexplane.rollout import live_cells, map_shape
+from roadloom.models.hexplane.rollout import live_cells, map_shape, unroll
 
 SIZE = PlaneSize(2, 6, 4, 2)
 SMALL: dict[str, Any] = {
@@ -34,6 +34,7 @@ CONFIGS = {
     "ours": DitConfig(**SMALL),
     "unfold": DitConfig(**SMALL, tokens="unfold"),
     "vertical": DitConfig(**SMALL, tokens="vertical", modulation="block"),
+    "past": DitConfig(**SMALL | {"width": 8}, past_bottleneck=True),
     "variance": DitConfig(**SMALL, learned_variance=True, normalize_heads=False),
     "compat": dit_dc2(**COMPAT),
     "cross": dit_dc2(**COMPAT, cross_attention=True),
@@ -220,7 +221,7 @@ def test_parameter_counts() -> None:
         paper, tiny, base = (HexPlaneDit(config) for config in (dit_dc2(), dit_tiny(), dit_base()))
     assert paper.parameter_count() == 43_175_936
     assert paper.position.numel() == 554_496
-    assert tiny.parameter_count() == count_by_hand(dit_tiny()) == 2_151_552
+    assert tiny.parameter_count() == count_by_hand(dit_tiny()) == 2_323_840
     assert base.parameter_count() == count_by_hand(dit_base())
     assert len(tiny.layout.positions) == 354
 
@@ -237,7 +238,47 @@ def count_by_hand(config: DitConfig) -> int:
     conditions += (d + 1) * rank + (rank + 1) * 8 * d
     ends = (config.channels * cells + 1) * d + (d + 1) * 2 * d
     ends += (d + 1) * config.channels * cells
+    if config.past_bottleneck:
+        ends += (d + 1) * config.channels * cells + 2 * (config.channels * cells) ** 2
     return config.depth * block + conditions + ends + (256 + 1) * d + (d + 1) * d + (d + 1) * 6 * d
+
+
+@pytest.mark.parametrize("past", [False, True])
+def test_noise_needs_a_way_past_tokens_that_are_narrower_than_patches(past: bool) -> None:
+    """Rank of what one patch of 12 numbers can do to itself through tokens of 8."""
+    config = DitConfig(**SMALL | {"width": 8}, past_bottleneck=past)
+    module = alive(config).double()
+    latent = latents(1).double()
+    near = torch.autograd.functional.jacobian(
+        lambda patch: module(paste(latent, patch), times(1).double())[0, :, :2, :2],
+        latent[0, :, :2, :2],
+    )
+    rank = int(torch.linalg.matrix_rank(near.reshape(12, 12)))
+    assert rank == 12 if past else rank <= 8
+
+
+def paste(latent: Tensor, patch: Tensor) -> Tensor:
+    out = latent.clone()
+    out[0, :, :2, :2] = patch
+    return out
+
+
+def test_past_the_bottleneck_lies_any_linear_filter() -> None:
+    """With nothing from the tokens: each patch times Q diag(gate) Q', as Wiener's filter is."""
+    config = DitConfig(**SMALL | {"width": 8}, past_bottleneck=True)
+    module = untrained(config, 0)
+    source = torch.Generator().manual_seed(2)
+    q, _ = torch.linalg.qr(torch.randn(12, 12, generator=source))
+    gate = torch.rand(12, generator=source)
+    assert module.readout.gate is not None
+    with torch.no_grad():
+        module.readout.gate.bias.copy_(gate)
+        module.readout.into.weight.copy_(q.T)
+        module.readout.back.weight.copy_(q)
+    latent = latents()
+    shown = module.layout.tokens(unroll(module(latent, times()), SIZE))
+    seen = module.layout.tokens(unroll(latent, SIZE))
+    torch.testing.assert_close(shown, seen @ (q * gate) @ q.T)
 
 
 @every_config
@@ -346,6 +387,7 @@ def test_conditions_that_the_network_does_not_know_are_refused() -> None:
         {"patch": 3}, {"heads": 5}, {"width": 18, "heads": 2}, {"depth": 0},
         {"conditions": ("weather",)}, {"conditions": ("layout", "layout")}, {"token_rank": -1},
         {"cross_attention": True}, {"compat": True}, {"mlp_ratio": 0.0},
+        {"past_bottleneck": True, "learned_variance": True},
     ],
 )  # fmt: skip
 def test_configurations_that_make_no_network(wrong: dict[str, Any]) -> None:
