@@ -108,6 +108,23 @@ def test_long_validations_are_only_begun(limit: int | None, asked: list[int]) ->
     assert CountingTask.asked == asked
 
 
+def test_every_cycle_is_tried() -> None:
+    """A task may do other work in each, as students do whose first teacher is guided."""
+    seen: list[int] = []
+
+    class Notes(Toy):
+        def loss(self, module: Any, batch: Any, step: Any) -> Any:
+            seen.append(step.number)
+            return super().loss(module, batch, step)
+
+    told = measure(Notes(), settings(steps=30, cycles=3), "cpu", save=None, budget_s=0.01)
+    assert {0, 10, 20} <= set(seen) <= set(range(30)) and seen == sorted(seen)
+    assert told.steps == len(seen)
+    seen.clear()
+    measure(Notes(), settings(steps=2, cycles=3), "cpu", save=None, budget_s=0.01)
+    assert seen == [0, 1]
+
+
 def test_a_run_is_the_sum_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = Measured(
         start_s=1.0, first_step_s=5.0, step_s=2.0, steps=9, validate_s=10.0, save_s=3.0,

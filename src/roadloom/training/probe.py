@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 
 import torch
@@ -15,6 +16,7 @@ from roadloom.training.config import TrainConfig
 from roadloom.training.export import SaveModel, export_model
 from roadloom.training.loop import Run
 from roadloom.training.machine import MIB, folder_bytes, free_memory, peak_memory
+from roadloom.training.optimise import cycle_of
 from roadloom.training.task import CountsValidation, Task
 
 _FEWEST, _MOST = 4, 200
@@ -34,7 +36,7 @@ class Measured:
     start_s: float
     first_step_s: float
     step_s: float
-    """Mean of the steps after the first."""
+    """Mean of the steps after the first, every cycle counting alike."""
     steps: int
     """That were timed."""
     validate_s: float
@@ -119,7 +121,7 @@ def measure(
     """As ``probe``, in this process."""
     with TemporaryDirectory(prefix="roadloom-plan-") as place:
         run = Run("plan", task, config, Path(place), device)
-        times = _timed_steps(run, budget_s)
+        cycles = _timed_cycles(run, budget_s)
         validate_s = _validation(run)
         run.clock.lap("other")
         run.save()
@@ -129,9 +131,9 @@ def measure(
             export_model(task, run.trainer.tensors(), {}, save, Path(place))
         return Measured(
             start_s=run.clock.seconds["start"],
-            first_step_s=times[0],
-            step_s=sum(times[1:] or times) / len(times[1:] or times),
-            steps=len(times),
+            first_step_s=cycles[0][0],
+            step_s=fmean(fmean(times[1:] or times) for times in cycles),
+            steps=sum(map(len, cycles)),
             validate_s=validate_s,
             save_s=save_s,
             export_s=run.clock.lap("export"),
@@ -141,10 +143,22 @@ def measure(
         )
 
 
-def _timed_steps(run: Run, budget_s: float) -> list[float]:
+def _timed_cycles(run: Run, budget_s: float) -> list[list[float]]:
+    """Seconds of some steps from the beginning of each cycle on, as a task may do other work in
+    each."""
+    steps, cycles = run.config.steps, run.config.cycles
+    parts = {cycle_of(step, steps, cycles) for step in {n * steps // cycles for n in range(cycles)}}
+    times = []
+    for _, first, end in sorted(parts):
+        run.trainer.step = first
+        times.append(_timed_steps(run, end - first, budget_s / len(parts)))
+    return times
+
+
+def _timed_steps(run: Run, most: int, budget_s: float) -> list[float]:
     batches = run.batches()
     times: list[float] = []
-    while len(times) < min(_MOST, run.config.steps):
+    while len(times) < min(_MOST, most):
         run.trainer.advance(list(islice(batches, run.trainer.split.rounds)))
         times.append(run.clock.lap("steps"))
         spent = sum(times[1:])
