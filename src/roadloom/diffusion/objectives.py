@@ -46,24 +46,41 @@ class Objective(Protocol):
         ...
 
     def loss(
-        self, output: Tensor, x: Tensor, noise: Tensor, times: Tensor, mask: Tensor | None = None
+        self,
+        output: Tensor,
+        x: Tensor,
+        noise: Tensor,
+        times: Tensor,
+        mask: Tensor | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         """Loss per sample [batch].
 
         Args:
             mask: of the cells, without channels: [*cells] for all samples or [batch *cells].
+            weights: of the squared errors [channel *cells]; None: all alike.
         """
         ...
 
 
 def masked_mean(
-    error: Float[Tensor, "batch channel *cells"], mask: Bool[Tensor, "..."] | None = None
+    error: Float[Tensor, "batch channel *cells"],
+    mask: Bool[Tensor, "..."] | None = None,
+    weights: Float[Tensor, "channel *cells"] | None = None,
 ) -> Float[Tensor, " batch"]:
     """Mean over channels and live cells of each sample; NaN for a sample without live cells.
 
     Args:
         mask: True where a cell lives: [*cells] for all samples or [batch *cells].
+        weights: that the errors are multiplied by; they should be 1 in the mean.
     """
+    if weights is not None:
+        if weights.shape != error.shape[1:]:
+            raise BadInput(
+                f"weights of shape {tuple(weights.shape)} do not fit samples of "
+                f"{tuple(error.shape)}"
+            )
+        error = error * weights
     if mask is None:
         return error.flatten(1).mean(1)
     if mask.shape not in (error.shape[2:], (len(error), *error.shape[2:])):
@@ -106,8 +123,9 @@ class FlowObjective:
         noise: Float[Tensor, "batch channel *cells"],
         times: Shaped[Tensor, " batch"],
         mask: Bool[Tensor, "..."] | None = None,
+        weights: Float[Tensor, "channel *cells"] | None = None,
     ) -> Float[Tensor, " batch"]:
-        return masked_mean((_wide(output) - (noise - x)) ** 2, mask)
+        return masked_mean((_wide(output) - (noise - x)) ** 2, mask, weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +167,7 @@ class EpsilonObjective:
         noise: Float[Tensor, "batch channel *cells"],
         times: Shaped[Tensor, " batch"],
         mask: Bool[Tensor, "..."] | None = None,
+        weights: Float[Tensor, "channel *cells"] | None = None,
     ) -> Float[Tensor, " batch"]:
         epsilon, v = split_variance(_wide(output), x.shape[1])
         if (v is not None) != self.learned_variance:
@@ -156,7 +175,7 @@ class EpsilonObjective:
                 f"learned_variance is {self.learned_variance}, but the network gave "
                 f"{output.shape[1]} channels for {x.shape[1]}"
             )
-        loss = masked_mean((epsilon - noise) ** 2, mask)
+        loss = masked_mean((epsilon - noise) ** 2, mask, weights)
         if v is None:
             return loss
         x = _wide(x)

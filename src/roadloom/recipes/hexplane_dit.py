@@ -26,12 +26,15 @@ from roadloom.models.hexplane.generator import (
 )
 from roadloom.models.store import save_model
 from roadloom.recipes.latents import (
+    BALANCE,
     DROPS,
+    MOTION,
     Drops,
     MadeLatents,
     conditions_of,
     drop_some,
     generator_config,
+    loss_weights,
     open_latents,
     validation_losses,
     windows_of,
@@ -53,6 +56,9 @@ class DitTask:
     epsilon: EpsilonObjective | None = None
     """In place of ``flow``, which is None then."""
     drops: Drops = DROPS
+    balance: float = BALANCE
+    motion: float = MOTION
+    """With ``balance``: what weighs how much in the loss, see ``loss_weights``."""
     normalise: bool = True
     """False: latents as they are, which is the published way."""
     preload: int = 0
@@ -82,14 +88,16 @@ class DitTask:
         noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
         output = module(objective.corrupt(latent, noise, times), times, conditions.tensors())
         mask = self.config.mask.to(latent.device)
-        return objective.loss(output, latent, noise, times, mask).mean(), {}
+        weights = None if self.weights is None else self.weights.to(latent.device)
+        return objective.loss(output, latent, noise, times, mask, weights).mean(), {}
 
     @torch.no_grad()
     def validate(self, module: nn.Module, limit: int | None) -> dict[str, float]:
         if self.val_folder is None:
             return {}
         assert isinstance(module, HexPlaneGenerator)
-        return validation_losses(module, windows_of(self.val_folder, self.config), limit)
+        windows = windows_of(self.val_folder, self.config)
+        return validation_losses(module, windows, limit, self.weights)
 
     def validation_examples(self) -> int:
         return 0 if self.val_folder is None else len(self.val_folder)
@@ -98,6 +106,7 @@ class DitTask:
         about: dict[str, Any] = {
             "about": "Transformer that generates 16 frames of 4-D occupancy as latents.",
             "conditions": list(self.config.dit.conditions), "drops": self.drops,
+            "balance": self.balance, "motion": self.motion,
         }  # fmt: skip
         return about | card_of(self.train_folder)
 
@@ -120,6 +129,10 @@ class DitTask:
         return generator_config(
             self.train_folder, self.dit, self.flow, self.epsilon, normalise=self.normalise
         )
+
+    @cached_property
+    def weights(self) -> Tensor | None:
+        return loss_weights(self.config, self.balance, self.motion)
 
     def _folder(self, part: str) -> LatentFolder | None:
         return None if self.data is None else open_latents(self.data, part, partial=self.partial)
@@ -199,7 +212,7 @@ def hexplane_dit_paper(data: Path | None) -> Recipe:
         about="published DiT-DC/2, 43 million parameters, noise objective; 8 GPUs of 80 GB",
         task=DitTask(
             data=data, dit=dit_dc2(), flow=None, epsilon=published(), drops=((1.0, 0.1),),
-            normalise=False, made=32_130,
+            balance=0.0, motion=1.0, normalise=False, made=32_130,
         ),
         train=TrainConfig(
             steps=301_200, batch=128, learning_rate=1e-4, betas=(0.9, 0.999),

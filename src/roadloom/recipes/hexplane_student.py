@@ -39,12 +39,15 @@ from roadloom.models.low_rank import LowRankDifference
 from roadloom.models.store import load_model
 from roadloom.recipes.hexplane_dit import card_of, save_generator
 from roadloom.recipes.latents import (
+    BALANCE,
     DROPS,
+    MOTION,
     Drops,
     MadeLatents,
     chosen_windows,
     conditions_of,
     drop_some,
+    loss_weights,
     open_latents,
     read_batch,
     windows_of,
@@ -165,6 +168,9 @@ class StudentTask:
     shift: float = 1.0
     """Of the grids of times; above 1 more steps lie near the noise."""
     drops: Drops = DROPS
+    balance: float = BALANCE
+    motion: float = MOTION
+    """As of ``hexplane_dit.DitTask``."""
     rank: int = 0
     """Of the student's difference from its teacher; 0: all its weights are its own."""
     dit: DitConfig = field(default_factory=dit_tiny)
@@ -196,7 +202,8 @@ class StudentTask:
         noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
         said, target = module(latent, noise, place, conditions.tensors(), stage)
         mask = self.config.mask.to(latent.device)
-        loss = masked_mean((said.float() - target.float()) ** 2, mask).mean()
+        weights = None if self.weights is None else self.weights.to(latent.device)
+        loss = masked_mean((said.float() - target.float()) ** 2, mask, weights).mean()
         return loss, {"student_steps": torch.tensor(float(self.grids[stage].steps))}
 
     def stage_of(self, step: Step) -> int:
@@ -235,7 +242,8 @@ class StudentTask:
         told = {
             "about": f"Student that generates 16 frames of 4-D occupancy in {self.steps} steps.",
             "student_steps": self.steps, "rounds": self.rounds, "guidance": self.guidance,
-            "rank": self.rank,
+            "rank": self.rank, "drops": self.drops, "balance": self.balance,
+            "motion": self.motion,
         }  # fmt: skip
         if self.teacher is not None:
             told["teacher"] = load_model(self.teacher)[1]["weights_sha256"]
@@ -246,6 +254,10 @@ class StudentTask:
         """Of the rounds."""
         counts = plan(self.steps << self.rounds, self.steps)
         return tuple(StudentGrid(steps=count, shift=self.shift) for count in counts)
+
+    @cached_property
+    def weights(self) -> Tensor | None:
+        return loss_weights(self.config, self.balance, self.motion)
 
     @cached_property
     def config(self) -> GeneratorConfig:

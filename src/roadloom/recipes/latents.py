@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from roadloom.datasets.latent_windows import LatentWindows
@@ -28,13 +29,18 @@ from roadloom.models.hexplane.generator import (
     assemble,
     plain_statistics,
 )
-from roadloom.models.hexplane.planes import NAMES, PlaneSize
+from roadloom.models.hexplane.motion import CHANNELS
+from roadloom.models.hexplane.planes import NAMES, Planes, PlaneSize
+from roadloom.models.hexplane.rollout import roll_out
 
 Drops = tuple[tuple[float, float], ...]
 """(share of the samples, probability that each condition is left out), for several shares."""
-DROPS: Drops = ((0.85, 0.1), (0.05, 0.5), (0.1, 1.0))
-"""Each condition on its own, as published. With four of them that leaves out all for one sample
-in ten thousand, and guidance needs the network without any: so some samples have none at all."""
+DROPS: Drops = ((0.5, 0.1), (0.3, 0.5), (0.2, 1.0))
+"""Each condition on its own. The published 0.1 for all samples leaves out all four for one in ten
+thousand, and guidance needs the network without any; and a layout says most of a window, so a
+network that nearly always has one learns little of what streets are."""
+BALANCE, MOTION = 0.5, 4.0
+"""See ``loss_weights``."""
 _TIMES = 10
 """Noise levels of a validation, each for every so-manieth window."""
 _BATCH = 8
@@ -129,6 +135,29 @@ class MadeLatents:
         }
 
 
+def loss_weights(
+    config: GeneratorConfig, balance: float = BALANCE, motion: float = MOTION
+) -> Float[Tensor, "channel height width"] | None:
+    """Weights of the loss, 1 in the mean over live cells; None: all alike.
+
+    Cells of a plane weigh its number of cells to the power ``-balance``: 1 lets all planes count
+    alike, 0 all cells. At 0 the ground, XY, is nearly three quarters of the loss, and the ego's
+    motion, three channels of TZ, a thousandth of it: trajectories and commands are then learned
+    very late.
+
+    Args:
+        motion: by how much more those channels weigh.
+    """
+    if balance == 0 and motion == 1:
+        return None
+    channels, planes = config.dit.channels, {}
+    for name, (rows, columns) in zip(NAMES, config.dit.size.shapes(), strict=True):
+        planes[name] = torch.full((1, channels, rows, columns), (rows * columns) ** -balance)
+    planes["tz"][:, :CHANNELS] *= motion
+    weights = roll_out(Planes(**planes))[0]
+    return weights / weights[:, config.mask].mean()
+
+
 def conditions_of(batch: Mapping[str, Tensor], dit: DitConfig) -> Conditions:
     """Those of a batch that the network knows."""
     return Conditions.from_tensors(batch).only(*dit.conditions)
@@ -158,9 +187,12 @@ def chosen_windows(count: int, limit: int | None) -> list[int]:
 
 @torch.no_grad()
 def validation_losses(
-    module: HexPlaneGenerator, windows: LatentWindows, limit: int | None
+    module: HexPlaneGenerator,
+    windows: LatentWindows,
+    limit: int | None,
+    weights: Float[Tensor, "channel height width"] | None = None,
 ) -> dict[str, float]:
-    """Loss at fixed times and noises, and what the conditions are worth.
+    """Loss at fixed times and noises, weighted as in training, and what the conditions are worth.
 
     ``loss``: all given; ``loss_without``: none; for each condition ``loss_only_NAME``: it alone,
     ``loss_shuffled_NAME``: another window's in its place. A condition that the network follows
@@ -172,7 +204,7 @@ def validation_losses(
         places = range(first, min(first + _BATCH, len(chosen)))
         own = read_batch(windows, [chosen[i] for i in places])
         others = read_batch(windows, [chosen[(i + len(chosen) // 2) % len(chosen)] for i in places])
-        for name, losses in _losses(module, own, others, tuple(places)).items():
+        for name, losses in _losses(module, own, others, tuple(places), weights).items():
             totals[name] = totals.get(name, 0.0) + float(losses.double().sum())
     return {name: total / len(chosen) for name, total in totals.items()}
 
@@ -188,11 +220,13 @@ def _losses(
     own: Mapping[str, Tensor],
     others: Mapping[str, Tensor],
     places: tuple[int, ...],
+    weights: Tensor | None,
 ) -> dict[str, Tensor]:
     """Of every sample, by what it is given."""
     config, device = module.config, next(module.parameters()).device
     objective, mask = config.objective, config.mask.to(device)
     latent = own["latent"].to(device)
+    weights = None if weights is None else weights.to(device)
     times = torch.tensor([LEVELS * (place % _TIMES + 0.5) / _TIMES for place in places]).to(device)
     noise = noise_like(places, latent.shape[1:], device=device, stream="validation")
     noisy = objective.corrupt(latent, noise, times)
@@ -205,7 +239,7 @@ def _losses(
         variants[f"loss_only_{name}"] = _only(all_given, name)
         variants[f"loss_shuffled_{name}"] = _swapped(all_given, swapped, name)
     return {
-        told: objective.loss(module(noisy, times, conditions), latent, noise, times, mask)
+        told: objective.loss(module(noisy, times, conditions), latent, noise, times, mask, weights)
         for told, conditions in variants.items()
     }
 
