@@ -29,9 +29,11 @@ from roadloom.recipes.latents import (
     BALANCE,
     DROPS,
     MOTION,
+    PAST_NOISE,
     Drops,
     MadeLatents,
     conditions_of,
+    disturb_past,
     drop_some,
     generator_config,
     loss_weights,
@@ -56,6 +58,8 @@ class DitTask:
     epsilon: EpsilonObjective | None = None
     """In place of ``flow``, which is None then."""
     drops: Drops = DROPS
+    past_noise: float = PAST_NOISE
+    """See ``disturb_past``."""
     balance: float = BALANCE
     motion: float = MOTION
     """With ``balance``: what weighs how much in the loss, see ``loss_weights``."""
@@ -83,7 +87,9 @@ class DitTask:
         self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
     ) -> tuple[Tensor, dict[str, Tensor]]:
         latent, objective = batch["latent"], self.config.objective
-        conditions = drop_some(conditions_of(batch, self.config.dit), step.seeds, self.drops)
+        conditions = conditions_of(batch, self.config.dit)
+        conditions = disturb_past(conditions, step.seeds, self.past_noise)
+        conditions = drop_some(conditions, step.seeds, self.drops)
         times = objective.draw(step.seeds, latent.device)
         noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
         output = module(objective.corrupt(latent, noise, times), times, conditions.tensors())
@@ -106,7 +112,7 @@ class DitTask:
         about: dict[str, Any] = {
             "about": "Transformer that generates 16 frames of 4-D occupancy as latents.",
             "conditions": list(self.config.dit.conditions), "drops": self.drops,
-            "balance": self.balance, "motion": self.motion,
+            "past_noise": self.past_noise, "balance": self.balance, "motion": self.motion,
         }  # fmt: skip
         return about | card_of(self.train_folder)
 
@@ -212,7 +218,7 @@ def hexplane_dit_paper(data: Path | None) -> Recipe:
         about="published DiT-DC/2, 43 million parameters, noise objective; 8 GPUs of 80 GB",
         task=DitTask(
             data=data, dit=dit_dc2(), flow=None, epsilon=published(), drops=((1.0, 0.1),),
-            balance=0.0, motion=1.0, normalise=False, made=32_130,
+            past_noise=0.0, balance=0.0, motion=1.0, normalise=False, made=32_130,
         ),
         train=TrainConfig(
             steps=301_200, batch=128, learning_rate=1e-4, betas=(0.9, 0.999),

@@ -42,10 +42,12 @@ from roadloom.recipes.latents import (
     BALANCE,
     DROPS,
     MOTION,
+    PAST_NOISE,
     Drops,
     MadeLatents,
     chosen_windows,
     conditions_of,
+    disturb_past,
     drop_some,
     loss_weights,
     open_latents,
@@ -168,6 +170,8 @@ class StudentTask:
     shift: float = 1.0
     """Of the grids of times; above 1 more steps lie near the noise."""
     drops: Drops = DROPS
+    past_noise: float = PAST_NOISE
+    """See ``disturb_past``."""
     balance: float = BALANCE
     motion: float = MOTION
     """As of ``hexplane_dit.DitTask``."""
@@ -197,7 +201,9 @@ class StudentTask:
         self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
     ) -> tuple[Tensor, dict[str, Tensor]]:
         latent, stage = batch["latent"], self.stage_of(step)
-        conditions = drop_some(conditions_of(batch, self.config.dit), step.seeds, self.drops)
+        conditions = conditions_of(batch, self.config.dit)
+        conditions = disturb_past(conditions, step.seeds, self.past_noise)
+        conditions = drop_some(conditions, step.seeds, self.drops)
         place = draw_steps(self.grids[stage], step.seeds, latent.device)
         noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
         said, target = module(latent, noise, place, conditions.tensors(), stage)
@@ -242,8 +248,8 @@ class StudentTask:
         told = {
             "about": f"Student that generates 16 frames of 4-D occupancy in {self.steps} steps.",
             "student_steps": self.steps, "rounds": self.rounds, "guidance": self.guidance,
-            "rank": self.rank, "drops": self.drops, "balance": self.balance,
-            "motion": self.motion,
+            "rank": self.rank, "drops": self.drops, "past_noise": self.past_noise,
+            "balance": self.balance, "motion": self.motion,
         }  # fmt: skip
         if self.teacher is not None:
             told["teacher"] = load_model(self.teacher)[1]["weights_sha256"]
