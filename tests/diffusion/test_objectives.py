@@ -99,6 +99,21 @@ def test_learned_variance_loss_equals_its_slow_twin(objective):
     torch.testing.assert_close(got, twin_loss(objective, output, x, noise, mask))
 
 
+@pytest.mark.parametrize("objective", [FlowObjective(), EpsilonObjective(learned_variance=False)])
+def test_weights_multiply_the_squares(objective):
+    x, noise, output, mask = some_batch(2)
+    weights = torch.rand(x.shape[1:], dtype=x.dtype)
+    got = objective.loss(output, x, noise, TIMES, mask, weights)
+    target = noise - x if isinstance(objective, FlowObjective) else noise
+    rows = []
+    squares = (output - target) ** 2 * weights
+    for square, live in zip(squares, mask.expand(len(x), *x.shape[2:]), strict=True):
+        rows.append(square[:, live].sum() / (len(square) * live.sum()))
+    torch.testing.assert_close(got, torch.stack(rows))
+    with pytest.raises(BadInput, match="weights of shape"):
+        objective.loss(output, x, noise, TIMES, mask, weights[:1])
+
+
 def test_published_objective_is_the_specified_one():
     assert published() == EpsilonObjective(
         learned_variance=True, variational_weight=1.0, mask_variational=False,

@@ -40,6 +40,7 @@ from roadloom.models.hexplane.generator import (
     plain_statistics,
 )
 from roadloom.models.hexplane.planes import PlaneSize, random_planes
+from roadloom.models.hexplane.rollout import unroll
 from roadloom.models.store import load_model
 from roadloom.recipes.hexplane_dit import DitTask, save_generator
 from roadloom.recipes.hexplane_student import (
@@ -51,7 +52,9 @@ from roadloom.recipes.hexplane_student import (
 from roadloom.recipes.latents import (
     DROPS,
     chosen_windows,
+    disturb_past,
     drop_some,
+    loss_weights,
     read_batch,
     validation_losses,
     windows_of,
@@ -242,6 +245,66 @@ def test_validation_gives_and_swaps_what_it_says(data: Path) -> None:
             assert torch.equal(told.mask(known), given), name
 
 
+def test_weights_of_the_loss_share_it_out_among_planes(data: Path) -> None:
+    config = DitTask(data=data, dit=MICRO).config
+    size, live = config.dit.size, config.mask
+    assert loss_weights(config, balance=0.0, motion=1.0) is None
+    for balance in (0.5, 1.0):
+        weights = loss_weights(config, balance=balance, motion=1.0)
+        assert weights is not None and weights.shape == config.shape
+        assert float(weights[:, live].mean()) == pytest.approx(1)
+        assert not weights[:, ~live].any()
+        shares = [float(plane.sum() / weights.sum()) for plane in unroll(weights[None], size)]
+        cells = [(a * b) ** (1 - balance) for a, b in size.shapes()]
+        assert shares == pytest.approx([c / sum(cells) for c in cells])
+    wide = GeneratorConfig(
+        dit=dataclasses.replace(config.dit, channels=5), flow=FlowObjective(),
+        statistics=plain_statistics(5),
+    )  # fmt: skip
+    plain, more = (loss_weights(wide, balance=0.5, motion=factor) for factor in (1.0, 4.0))
+    assert plain is not None and more is not None
+    ratio = unroll((more / plain)[None], size).tz[0, :, 0, 0]
+    assert (ratio[:3] / ratio[3]).tolist() == pytest.approx([4.0] * 3)
+    rest = unroll((more / plain)[None], size)
+    assert torch.allclose(rest.xy, ratio[3].expand_as(rest.xy))
+
+
+def test_the_loss_is_weighted(task: DitTask, trained: HexPlaneGenerator) -> None:
+    """Half the weights twice as heavy: half of that loss is the loss with the plain ones and the
+    half's own."""
+    plain = dataclasses.replace(task, balance=0.0, motion=1.0)
+    examples = plain.examples()
+    batch = {name: value[None] for name, value in examples.read(5, 0).items()}
+    step = Step(number=0, seeds=(7,), micro_batches=1)
+    whole, _ = plain.loss(trained, batch, step)
+    assert plain.weights is None and task.weights is not None
+    ones = torch.ones(task.config.shape)
+    first = (torch.arange(ones.shape[0]) % 2).float()[:, None, None].expand_as(ones)
+    parts = []
+    for weights in (2 * first, 2 * (1 - first), 3 * ones):
+        object.__setattr__(plain, "weights", weights)
+        parts.append(plain.loss(trained, batch, step)[0])
+    torch.testing.assert_close((parts[0] + parts[1]) / 2, whole)
+    torch.testing.assert_close(parts[2], 3 * whole)
+
+
+def test_the_past_is_disturbed_by_each_samples_own_share() -> None:
+    count = 400
+    past = 2.0 + torch.zeros(count, 3, 10, 10)
+    known = Conditions(previous=past, command=torch.zeros(count, dtype=torch.int64))
+    seen = disturb_past(known, tuple(range(count)), 0.6)
+    assert seen.previous is not None and seen.command is known.command
+    noise = seen.previous.flatten(1).std(dim=1)
+    assert 0.57 < float(noise.max()) < 0.7 and float(noise.min()) < 0.03
+    assert float(noise.mean()) == pytest.approx(0.3, abs=0.03)  # uniform from 0 to 0.6
+    kept = seen.previous.flatten(1).mean(dim=1) / 2
+    torch.testing.assert_close(kept**2 + noise**2, torch.ones(count), atol=0.15, rtol=0)
+    again = disturb_past(known.select(torch.tensor([9])), (9,), 0.6)
+    assert again.previous is not None and torch.equal(again.previous[0], seen.previous[9])
+    assert disturb_past(known, tuple(range(count)), 0.0) is known
+    assert disturb_past(Conditions(), (), 0.6) == Conditions()
+
+
 def test_conditions_are_left_out_in_their_shares() -> None:
     count = 4000
     conditions = Conditions(
@@ -399,7 +462,7 @@ def test_recipes_stand_without_data() -> None:
     assert tiny <= 4_000_000
     total, trained = sizes["hexplane_student_tiny"]
     assert total == 2 * tiny + trained  # teacher and the student's first weights are frozen
-    assert trained <= 320_000  # 0.64 MB in half precision
+    assert trained <= 340_000  # 0.68 MB in half precision
     whole = count_parameters(find_recipe("hexplane_student_tiny", None, student_rank=0).task)
     assert whole == (2 * tiny, tiny)
     assert sizes["hexplane_dit_paper"] == (43_175_936, 43_175_936)  # see dit_dc2

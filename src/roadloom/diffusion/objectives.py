@@ -66,13 +66,13 @@ class Objective(Protocol):
 def masked_mean(
     error: Float[Tensor, "batch channel *cells"],
     mask: Bool[Tensor, "..."] | None = None,
-    weights: Float[Tensor, "channel *cells"] | None = None,
+    weights: Float[Tensor, "..."] | None = None,
 ) -> Float[Tensor, " batch"]:
     """Mean over channels and live cells of each sample; NaN for a sample without live cells.
 
     Args:
         mask: True where a cell lives: [*cells] for all samples or [batch *cells].
-        weights: that the errors are multiplied by; they should be 1 in the mean.
+        weights: that the errors are multiplied by [channel *cells]; they should be 1 in the mean.
     """
     if weights is not None:
         if weights.shape != error.shape[1:]:
@@ -123,7 +123,7 @@ class FlowObjective:
         noise: Float[Tensor, "batch channel *cells"],
         times: Shaped[Tensor, " batch"],
         mask: Bool[Tensor, "..."] | None = None,
-        weights: Float[Tensor, "channel *cells"] | None = None,
+        weights: Float[Tensor, "..."] | None = None,
     ) -> Float[Tensor, " batch"]:
         return masked_mean((_wide(output) - (noise - x)) ** 2, mask, weights)
 
@@ -167,7 +167,7 @@ class EpsilonObjective:
         noise: Float[Tensor, "batch channel *cells"],
         times: Shaped[Tensor, " batch"],
         mask: Bool[Tensor, "..."] | None = None,
-        weights: Float[Tensor, "channel *cells"] | None = None,
+        weights: Float[Tensor, "..."] | None = None,
     ) -> Float[Tensor, " batch"]:
         epsilon, v = split_variance(_wide(output), x.shape[1])
         if (v is not None) != self.learned_variance:
