@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## drive through the built-in town and say where to look
+demo: $(STAMP)  ## drive through the built-in town, generate a drive beside it, say where to look
 	$(BIN)/roadloom demo --out out/demo
 
 test: $(STAMP)  ## every test
