@@ -82,6 +82,19 @@ def test_it_replaces_its_own_and_nothing_else(world: HexPlaneWorld, tmp_path: Pa
     assert (out / "notes.txt").read_text() == "mine" and (out / FILM).exists()
 
 
+def test_nothing_is_left_of_what_failed(
+    world: HexPlaneWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise BadInput("no room")
+
+    window = recording(tmp_path)
+    monkeypatch.setattr("roadloom.pipelines.beside.write_video", fails)
+    with pytest.raises(BadInput, match="no room"):
+        write_beside(world, window, tmp_path / "out", windows=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["drive"]
+
+
 def test_the_demo_ends_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

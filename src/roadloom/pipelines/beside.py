@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from roadloom.errors import BadInput
+from roadloom.io.atomic import atomic_folder
 from roadloom.io.image import write_image
 from roadloom.io.video import write_video
 from roadloom.pipelines.generate import Wish, write_generated
@@ -32,6 +33,8 @@ def write_beside(
 ) -> list[Path]:
     """Generate along a recording, and show both; recorded on the left, or above.
 
+    Writes all of it or nothing; returns the film first.
+
     Args:
         window: where the recording begins, see ``real_windows``.
         out: folder; what an earlier call wrote there is replaced.
@@ -45,9 +48,18 @@ def write_beside(
     _clear(folder)
     frames = windows * world.frames
     wish = Wish(frames=frames, seed=seed, window=window, use=USE)
-    written = write_generated(world, wish, folder)
+    with atomic_folder(folder) as temporary:
+        for part in write_generated(world, wish, temporary / "made"):
+            part.rename(temporary / part.name)
+        (temporary / "made").rmdir()
+        _show(world, window, windows, temporary)
+        names = sorted(path.name for path in temporary.iterdir())
+    return [folder / FILM, *(folder / name for name in names if name != FILM)]
+
+
+def _show(world: HexPlaneWorld, window: str, windows: int, folder: Path) -> None:
     made = open_source(f"folder:{folder}").clip("window-0000")
-    moments = set(np.linspace(0, frames - 1, 4).round().astype(int).tolist())
+    moments = set(np.linspace(0, len(made) - 1, 4).round().astype(int).tolist())
     pairs = zip(_recorded(world, window, windows), views(made), strict=True)
     rows: list[list[Picture]] = []
 
@@ -60,7 +72,6 @@ def write_beside(
     write_video(folder / FILM, one_pass(), Fraction(world.config.hz).limit_denominator(1000))
     above = [side_by_side(row) for row in zip(*rows, strict=True)]
     write_image(folder / SHEET, side_by_side(above, axis=0))
-    return [folder / FILM, folder / SHEET, *written]
 
 
 def _recorded(world: HexPlaneWorld, window: str, windows: int) -> Iterator[Picture]:
