@@ -1,7 +1,6 @@
 """Both feature recipes over a made folder: examples, losses, and the model that comes out."""
 
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +26,6 @@ from roadloom.scene.registry import KINDS
 from roadloom.training.task import Step
 
 STEP = Step(number=0, seeds=(0, 0), micro_batches=1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads that wait for each other cost more than they do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

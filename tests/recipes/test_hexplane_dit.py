@@ -3,7 +3,7 @@
 import dataclasses
 import pickle
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,6 @@ from roadloom.models.hexplane.generator import (
     plain_statistics,
 )
 from roadloom.models.hexplane.planes import PlaneSize, random_planes
-from roadloom.models.hexplane.rollout import unroll
 from roadloom.models.store import load_model
 from roadloom.recipes.hexplane_dit import DitTask, save_generator
 from roadloom.recipes.hexplane_student import (
@@ -49,16 +48,6 @@ from roadloom.recipes.hexplane_student import (
     hexplane_student_tiny,
     save_student,
 )
-from roadloom.recipes.latents import (
-    DROPS,
-    chosen_windows,
-    disturb_past,
-    drop_some,
-    loss_weights,
-    read_batch,
-    validation_losses,
-    windows_of,
-)
 from roadloom.recipes.registry import find_recipe
 from roadloom.training.config import TrainConfig
 from roadloom.training.flops import count_parameters
@@ -66,24 +55,6 @@ from roadloom.training.loop import train
 from roadloom.training.optimise import trained as trained_of
 from roadloom.training.order import hash64
 from roadloom.training.task import Step
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads that wait for each other cost more than they do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("toy")
-    prepared = made_drives(place / "prepared")
-    toy_latents(prepared, place / "latents" / "train", seed=0)
-    toy_latents(prepared, place / "latents" / "val", seed=1)
-    return place / "latents"
 
 
 def fit(task: Any, steps: int, rate: float, batch: int = 32) -> nn.Module:
@@ -216,59 +187,6 @@ def test_the_loss_does_not_depend_on_the_split(task: DitTask, trained: HexPlaneG
     assert torch.equal(again, whole)  # the padding counts nowhere
 
 
-def test_validation_gives_and_swaps_what_it_says(data: Path) -> None:
-    """Seen through a network that only remembers what it is asked."""
-    task = DitTask(data=data, dit=dataclasses.replace(MICRO, conditions=CONDITIONS))
-    windows, asked = windows_of(task.val_folder, task.config), []
-
-    class Asked(HexPlaneGenerator):
-        def forward(self, latent: Tensor, time: Tensor, conditions: Any = None) -> Tensor:
-            asked.append((latent, time, conditions))
-            return torch.zeros_like(latent)
-
-    scores = validation_losses(Asked(task.config), windows, limit=6)
-    assert len(set(scores.values())) == 1  # the network heeds no condition
-    chosen = [0, 14, 27, 41, 54, 68]
-    assert chosen_windows(69, 6) == chosen and chosen_windows(3, None) == [0, 1, 2]
-    own, others = (
-        Conditions.from_tensors(read_batch(windows, [chosen[(i + k) % 6] for i in range(6)]))
-        for k in (0, 3)
-    )
-    for name, (latent, time, told) in zip(scores, asked, strict=True):
-        assert torch.equal(latent, asked[0][0])
-        assert time.tolist() == [50, 150, 250, 350, 450, 550]
-        for known in CONDITIONS:
-            source = others if name == f"loss_shuffled_{known}" else own
-            assert torch.equal(told.values()[known], source.values()[known]), name
-            none = name == "loss_without" or name.startswith("loss_only_")
-            given = source.mask(known) & (name == f"loss_only_{known}" or not none)
-            assert torch.equal(told.mask(known), given), name
-
-
-def test_weights_of_the_loss_share_it_out_among_planes(data: Path) -> None:
-    config = DitTask(data=data, dit=MICRO).config
-    size, live = config.dit.size, config.mask
-    assert loss_weights(config, balance=0.0, motion=1.0) is None
-    for balance in (0.5, 1.0):
-        weights = loss_weights(config, balance=balance, motion=1.0)
-        assert weights is not None and weights.shape == config.shape
-        assert float(weights[:, live].mean()) == pytest.approx(1)
-        assert not weights[:, ~live].any()
-        shares = [float(plane.sum() / weights.sum()) for plane in unroll(weights[None], size)]
-        cells = [(a * b) ** (1 - balance) for a, b in size.shapes()]
-        assert shares == pytest.approx([c / sum(cells) for c in cells])
-    wide = GeneratorConfig(
-        dit=dataclasses.replace(config.dit, channels=5), flow=FlowObjective(),
-        statistics=plain_statistics(5),
-    )  # fmt: skip
-    plain, more = (loss_weights(wide, balance=0.5, motion=factor) for factor in (1.0, 4.0))
-    assert plain is not None and more is not None
-    ratio = unroll((more / plain)[None], size).tz[0, :, 0, 0]
-    assert (ratio[:3] / ratio[3]).tolist() == pytest.approx([4.0] * 3)
-    rest = unroll((more / plain)[None], size)
-    assert torch.allclose(rest.xy, ratio[3].expand_as(rest.xy))
-
-
 def test_the_loss_is_weighted(task: DitTask, trained: HexPlaneGenerator) -> None:
     """Half the weights twice as heavy: half of that loss is the loss with the plain ones and the
     half's own."""
@@ -286,43 +204,6 @@ def test_the_loss_is_weighted(task: DitTask, trained: HexPlaneGenerator) -> None
         parts.append(plain.loss(trained, batch, step)[0])
     torch.testing.assert_close((parts[0] + parts[1]) / 2, whole)
     torch.testing.assert_close(parts[2], 3 * whole)
-
-
-def test_the_past_is_disturbed_by_each_samples_own_share() -> None:
-    count = 400
-    past = 2.0 + torch.zeros(count, 3, 10, 10)
-    known = Conditions(previous=past, command=torch.zeros(count, dtype=torch.int64))
-    seen = disturb_past(known, tuple(range(count)), 0.6)
-    assert seen.previous is not None and seen.command is known.command
-    noise = seen.previous.flatten(1).std(dim=1)
-    assert 0.57 < float(noise.max()) < 0.7 and float(noise.min()) < 0.03
-    assert float(noise.mean()) == pytest.approx(0.3, abs=0.03)  # uniform from 0 to 0.6
-    kept = seen.previous.flatten(1).mean(dim=1) / 2
-    torch.testing.assert_close(kept**2 + noise**2, torch.ones(count), atol=0.15, rtol=0)
-    again = disturb_past(known.select(torch.tensor([9])), (9,), 0.6)
-    assert again.previous is not None and torch.equal(again.previous[0], seen.previous[9])
-    assert disturb_past(known, tuple(range(count)), 0.0) is known
-    assert disturb_past(Conditions(), (), 0.6) == Conditions()
-
-
-def test_conditions_are_left_out_in_their_shares() -> None:
-    count = 4000
-    conditions = Conditions(
-        command=torch.zeros(count, dtype=torch.int64), trajectory=torch.zeros(count, 4, 3),
-        given={"trajectory": torch.arange(count) % 2 == 0},
-    )  # fmt: skip
-    seeds = tuple(range(count))
-    left = drop_some(conditions, seeds, DROPS)
-    share = sum(part * chance for part, chance in DROPS)
-    assert sum(part for part, _ in DROPS) == pytest.approx(1)
-    assert float((~left.mask("command")).float().mean()) == pytest.approx(share, abs=0.025)
-    assert not left.mask("trajectory")[1::2].any()
-    both = ~left.mask("command") & ~left.mask("trajectory")
-    none = sum(part * chance**2 for part, chance in DROPS)
-    assert float(both[::2].float().mean()) == pytest.approx(none, abs=0.025)
-    alone = drop_some(conditions.select(torch.tensor([9])), (9,), DROPS)
-    assert alone.mask("command")[0] == left.mask("command")[9]
-    assert drop_some(Conditions(), (), DROPS) == Conditions()
 
 
 SETTINGS = TrainConfig(

@@ -1,6 +1,5 @@
 """Recipes of the autoencoder: they build, step, validate, save; the task's loss is what it says."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,14 +30,6 @@ from roadloom.training.task import Step
 MODEL = HexPlaneConfig(
     frames=4, width=8, ground_width=8, plane_width=8, query_channels=8, heads=2, head_blocks=1
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -32,12 +32,10 @@ from roadloom.recipes.latents import (
     PAST_NOISE,
     Drops,
     MadeLatents,
-    conditions_of,
-    disturb_past,
-    drop_some,
     generator_config,
     loss_weights,
     open_latents,
+    training_conditions,
     validation_losses,
     windows_of,
 )
@@ -87,9 +85,9 @@ class DitTask:
         self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
     ) -> tuple[Tensor, dict[str, Tensor]]:
         latent, objective = batch["latent"], self.config.objective
-        conditions = conditions_of(batch, self.config.dit)
-        conditions = disturb_past(conditions, step.seeds, self.past_noise)
-        conditions = drop_some(conditions, step.seeds, self.drops)
+        conditions = training_conditions(
+            batch, self.config.dit, step.seeds, self.drops, self.past_noise
+        )
         times = objective.draw(step.seeds, latent.device)
         noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
         output = module(objective.corrupt(latent, noise, times), times, conditions.tensors())

@@ -47,11 +47,10 @@ from roadloom.recipes.latents import (
     MadeLatents,
     chosen_windows,
     conditions_of,
-    disturb_past,
-    drop_some,
     loss_weights,
     open_latents,
     read_batch,
+    training_conditions,
     windows_of,
 )
 from roadloom.recipes.recipe import Recipe
@@ -201,9 +200,9 @@ class StudentTask:
         self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
     ) -> tuple[Tensor, dict[str, Tensor]]:
         latent, stage = batch["latent"], self.stage_of(step)
-        conditions = conditions_of(batch, self.config.dit)
-        conditions = disturb_past(conditions, step.seeds, self.past_noise)
-        conditions = drop_some(conditions, step.seeds, self.drops)
+        conditions = training_conditions(
+            batch, self.config.dit, step.seeds, self.drops, self.past_noise
+        )
         place = draw_steps(self.grids[stage], step.seeds, latent.device)
         noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
         said, target = module(latent, noise, place, conditions.tensors(), stage)

@@ -166,6 +166,18 @@ def conditions_of(batch: Mapping[str, Tensor], dit: DitConfig) -> Conditions:
     return Conditions.from_tensors(batch).only(*dit.conditions)
 
 
+def training_conditions(
+    batch: Mapping[str, Tensor],
+    dit: DitConfig,
+    seeds: tuple[int, ...],
+    drops: Drops,
+    past_noise: float,
+) -> Conditions:
+    """What the network is told in a training step: some left out, the past disturbed."""
+    conditions = disturb_past(conditions_of(batch, dit), seeds, past_noise)
+    return drop_some(conditions, seeds, drops)
+
+
 def disturb_past(conditions: Conditions, seeds: tuple[int, ...], most: float) -> Conditions:
     """The window before with noise, of a share from 0 to ``most`` of the deviation that is drawn
     for each sample; the whole keeps its deviation.
