@@ -1,4 +1,4 @@
-"""What the recipes' tests share. Small tensors: threads that wait for each other cost more than they do."""
+"""What the recipes' tests share; small tensors, for which threads cost more than they give."""
 
 from collections.abc import Iterator
 from pathlib import Path
