@@ -3,16 +3,19 @@
     python -m studies.hexplane_drive --data DIR/val --model DIT --vae VAE --steps 10 \\
         --drives 100 --chunks 8 --out OUT
 
-Drives begin with nothing; each window follows the one before, 16 frames at a time. Windows number
-k of all drives are held against real windows as any set of generated ones; ``ratio`` is the
-distance of window k over that of the first, both of the same drives in every draw. Memory is of
-one drive in a process of its own: the most held during each window, the system's mark being
-reset between them (Linux). Made windows stay in OUT/windows: a study that was cut off goes on.
+Drives begin with nothing; each window follows the one before, 16 frames at a time. With ``--use``
+each window is also told these conditions of a recorded clip, another clip for each drive, none of
+them in the reference. Windows number k of all drives are held against real windows as any set of
+generated ones; ``ratio`` is the distance of window k over that of the first, both of the same
+drives in every draw. Memory is of one drive in a process of its own: the most held during each
+window, the system's mark being reset between them (Linux). Made windows stay in OUT/windows: a
+study that was cut off goes on.
 """
 
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ import torch
 from roadloom.datasets.windows import OccupancyWindows
 from roadloom.io.progress import show_progress
 from roadloom.metrics.protocol import Score
+from roadloom.models.hexplane.conditions import Conditions
 from roadloom.pipelines.evaluate import describe, protocol_of, real_halves, score_generation
 from roadloom.pipelines.hexplane import HexPlaneWorld
 from roadloom.pipelines.uses import How, drive
@@ -29,6 +33,7 @@ from roadloom.training.machine import peak_memory
 from studies.hexplane_common import (
     Kept,
     asked,
+    conditions_of,
     facts_of,
     markdown,
     networks_of,
@@ -51,12 +56,26 @@ def how_of(world: HexPlaneWorld, args: Any) -> How:
     return How(sampler=world.sampler(args.steps), guidance=args.guidance)
 
 
+def told_of(world: HexPlaneWorld, number: int, args: Any) -> Iterator[Conditions]:
+    """Recorded conditions of a drive's windows: of every other clip in turn."""
+    if not args.use:
+        return
+    windows = windows_of(args, world, world.frames)
+    odd = [i for i in range(len(windows)) if windows.locate(i)[0] % 2]
+    clips = sorted({windows.locate(i)[0] for i in odd})
+    own = [i for i in odd if windows.locate(i)[0] == clips[number % len(clips)]]
+    if len(own) < args.chunks:
+        raise SystemExit(f"a clip of {len(own)} windows cannot tell a drive of {args.chunks}")
+    for i in own[: args.chunks]:
+        yield conditions_of(world, windows, i, args.use)
+
+
 def make(world: HexPlaneWorld, args: Any) -> Kept:
     """All windows of all drives; window k of drive d is number 1000 d + k."""
     how = how_of(world, args)
     facts = facts_of(
         world, args, steps=world.sampler(args.steps).steps, guidance=args.guidance,
-        chunks=args.chunks,
+        chunks=args.chunks, use=args.use,
     )  # fmt: skip
     kept = Kept.of(args.out / "windows", window_shape(world), facts)
     last = args.chunks - 1
@@ -64,7 +83,8 @@ def make(world: HexPlaneWorld, args: Any) -> Kept:
     done = args.drives - len(left)
     for d in show_progress(left, total=args.drives, initial=done, desc="drives"):
         # The last window is written last, so a drive that has it is whole.
-        made = drive(world, args.chunks, args.seed + APART * d, how=how)
+        known = told_of(world, d, args)
+        made = drive(world, args.chunks, args.seed + APART * d, known, how)
         for k, window in enumerate(made):
             kept.put(APART * d + k, window.labels)
     return kept
@@ -76,7 +96,7 @@ def memory(world: HexPlaneWorld, args: Any) -> list[float]:
     if not mark.exists():
         raise SystemExit("memory by window is measured on Linux only")
     peaks = []
-    for _ in drive(world, args.chunks, args.seed, how=how_of(world, args)):
+    for _ in drive(world, args.chunks, args.seed, told_of(world, 0, args), how_of(world, args)):
         peaks.append(peak_memory(torch.device("cpu")) / 2**20)
         mark.write_text("5\n")  # the mark begins anew at what is held now
     return peaks
@@ -155,6 +175,10 @@ def main() -> None:
     parser.add_argument("--drives", type=int, default=100)
     parser.add_argument("--chunks", type=int, default=8, help="windows of each drive")
     parser.add_argument("--steps", type=int, help="of the sampler; the generator's own if left out")
+    parser.add_argument(
+        "--use", nargs="+", default=[], choices=("layout", "command", "trajectory"),
+        help="conditions of recorded clips; none: drives from nothing",
+    )  # fmt: skip
     parser.add_argument("--reference", type=int, default=1000, help="real windows, at most")
     parser.add_argument("--stride", type=int, default=8, help="frames between real windows")
     parser.add_argument("--memory", action="store_true", help="only this, in this process")
@@ -178,7 +202,7 @@ def main() -> None:
     lines.append(f"last over the most of the first two: {growth:.3f}, constant: {growth <= CALM}")
     facts |= {
         "peak_mib": peaks, "growth": growth, "steps": world.sampler(args.steps).steps,
-        "guidance": args.guidance, "models": dict(world.names),
+        "guidance": args.guidance, "use": args.use, "models": dict(world.names),
     }  # fmt: skip
     report(args.out, "drive", "\n".join(lines), facts)
 
