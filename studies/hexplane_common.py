@@ -209,7 +209,7 @@ def conditions_of(
         if before is None:
             raise SystemExit(f"window {number} has none before it")
         planes = world.encode(windows.read(before, 0)["voxels"][None], motion(windows, before))
-        values["previous"] = world.generator.map_of(planes).cpu()
+        values["previous"] = world.generator.past_of(planes).cpu()
     return Conditions(**values)
 
 

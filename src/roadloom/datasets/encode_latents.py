@@ -86,6 +86,7 @@ class LatentWriter:
         encoder: str,
         classes: tuple[str, ...] = LAYOUT_CLASSES,
         pool: int = 2,
+        motion: bool = False,
     ) -> None:
         if windows.flips:
             raise ValueError("windows that are flipped at random cannot be kept as latents")
@@ -107,6 +108,7 @@ class LatentWriter:
             "stride": windows.stride,
             "skip": windows.skip,
             "layout": {"classes": list(classes), "pool": pool},
+            "motion": motion,
             "scenes": [f.drive.scene_id for f in windows.scenes if len(f.starts)],
         }
         FOLDER.claim(self.folder, self.manifest)
@@ -191,6 +193,7 @@ def encode_clips(
     pool: int = 2,
     shard: tuple[int, int] = (0, 1),
     poses: bool = False,
+    motion: bool = False,
 ) -> SceneSummary:
     """Encode every window that is not there yet; the ``frames`` of the answer are windows.
 
@@ -198,7 +201,7 @@ def encode_clips(
         batch: windows that go through the encoder at once.
         shard: (i, n): only scenes i, i + n, i + 2n, ..., as several machines share a folder.
         poses: give them to ``encode``.
-        windows, folder, encoder, classes, pool: as of ``LatentWriter``.
+        windows, folder, encoder, classes, pool, motion: as of ``LatentWriter``.
 
     Raises:
         BadInput: as ``LatentWriter``; or the encoder answers something else than maps.
@@ -206,7 +209,9 @@ def encode_clips(
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
-    writer = LatentWriter(windows, folder, encoder=encoder, classes=classes, pool=pool)
+    writer = LatentWriter(
+        windows, folder, encoder=encoder, classes=classes, pool=pool, motion=motion
+    )
     mine = part_of(range(len(windows.scenes)), shard)
     todo = [n for n in mine if len(windows.scenes[n].starts) and not writer.is_whole(n)]
     total = sum(len(windows.scenes[number].starts) for number in todo)

@@ -36,6 +36,7 @@ class _Manifest(msgspec.Struct):
     stride: Annotated[int, msgspec.Meta(ge=1)]
     skip: _Count
     layout: _Layout
+    motion: bool
     licence: str
     scenes: list[str]
 

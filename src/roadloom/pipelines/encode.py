@@ -109,4 +109,5 @@ def encode_prepared(
     return encode_clips(
         windows, plane_encoder(module, (x, y), pick_device(device), precision), out,
         encoder=card["weights_sha256"], batch=batch, shard=shard, poses=True,
+        motion=module.config.carries,
     )  # fmt: skip

@@ -84,6 +84,11 @@ class HexPlaneWorld:
                 f"{tuple(config.dit.size)} of {config.dit.channels}", field="vae",
                 remedy="use the autoencoder that its latents were encoded with",
             )  # fmt: skip
+        if config.carry_past and not sizes.carries:
+            raise BadInput(
+                "tells no motion of the ego, by which the generator moves the window before",
+                field="vae", remedy="use the autoencoder that its latents were encoded with",
+            )  # fmt: skip
         if self.box.shape != sizes.shape:
             raise BadInput(
                 f"{config.grid} has {self.box.shape} cells, the autoencoder {sizes.shape}",
@@ -201,7 +206,7 @@ class HexPlaneWorld:
         """Planes of one window per seed.
 
         Args:
-            conditions: of the batch; ``previous`` as a map (``generator.map_of``).
+            conditions: of the batch; ``previous`` as ``generator.past_of`` gives it.
             sampler: None: the generator's own.
             known: what to keep; those cells come back bit for bit.
             masked: how known cells are kept on the way.

@@ -138,7 +138,7 @@ class RealWindows:
             before = self.read(number - 1)
             motion = None if before.motion is None else before.motion[None]
             planes = self.world.encode(before.voxels[None], motion)
-            values["previous"] = self.world.generator.map_of(planes).cpu()
+            values["previous"] = self.world.generator.past_of(planes).cpu()
         return Conditions(**values)
 
 

@@ -293,7 +293,7 @@ def _with_past(
             "hold a past of their own", field="conditions", remedy="give it as the drive's past"
         )
     if past is not None:
-        own = replace(own, previous=world.generator.map_of(past).cpu())
+        own = replace(own, previous=world.generator.past_of(past).cpu())
     return own if own.values() else None
 
 

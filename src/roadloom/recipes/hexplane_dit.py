@@ -63,6 +63,8 @@ class DitTask:
     """With ``balance``: what weighs how much in the loss, see ``loss_weights``."""
     normalise: bool = True
     """False: latents as they are, which is the published way."""
+    carry_past: bool = True
+    """See ``ahead``; where the latents tell the ego's motion."""
     preload: int = 0
     """Bytes of latents that may be kept in memory; 0: they are read when needed."""
     made: int = 4_600
@@ -86,7 +88,7 @@ class DitTask:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         latent, objective = batch["latent"], self.config.objective
         conditions = training_conditions(
-            batch, self.config.dit, step.seeds, self.drops, self.past_noise
+            batch, self.config, step.seeds, self.drops, self.past_noise
         )
         times = objective.draw(step.seeds, latent.device)
         noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
@@ -111,6 +113,7 @@ class DitTask:
             "about": "Transformer that generates 16 frames of 4-D occupancy as latents.",
             "conditions": list(self.config.dit.conditions), "drops": self.drops,
             "past_noise": self.past_noise, "balance": self.balance, "motion": self.motion,
+            "carry_past": self.config.carry_past,
         }  # fmt: skip
         return about | card_of(self.train_folder)
 
@@ -129,10 +132,12 @@ class DitTask:
             return GeneratorConfig(
                 dit=self.dit, flow=self.flow, epsilon=self.epsilon,
                 statistics=plain_statistics(self.dit.channels),
+                carry_past=self.carry_past and "previous" in self.dit.conditions,
             )  # fmt: skip
         return generator_config(
-            self.train_folder, self.dit, self.flow, self.epsilon, normalise=self.normalise
-        )
+            self.train_folder, self.dit, self.flow, self.epsilon, normalise=self.normalise,
+            carry_past=self.carry_past,
+        )  # fmt: skip
 
     @cached_property
     def weights(self) -> Tensor | None:
@@ -216,7 +221,7 @@ def hexplane_dit_paper(data: Path | None) -> Recipe:
         about="published DiT-DC/2, 43 million parameters, noise objective; 8 GPUs of 80 GB",
         task=DitTask(
             data=data, dit=dit_dc2(), flow=None, epsilon=published(), drops=((1.0, 0.1),),
-            past_noise=0.0, balance=0.0, motion=1.0, normalise=False, made=32_130,
+            past_noise=0.0, balance=0.0, motion=1.0, normalise=False, carry_past=False, made=32_130,
         ),
         train=TrainConfig(
             steps=301_200, batch=128, learning_rate=1e-4, betas=(0.9, 0.999),

@@ -201,7 +201,7 @@ class StudentTask:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         latent, stage = batch["latent"], self.stage_of(step)
         conditions = training_conditions(
-            batch, self.config.dit, step.seeds, self.drops, self.past_noise
+            batch, self.config, step.seeds, self.drops, self.past_noise
         )
         place = draw_steps(self.grids[stage], step.seeds, latent.device)
         noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
@@ -228,7 +228,7 @@ class StudentTask:
         chosen = chosen_windows(len(windows), limit or _SAMPLED)
         batch = read_batch(windows, chosen)
         device = module.stage.device
-        conditions = conditions_of(batch, self.config.dit).to(device)
+        conditions = conditions_of(batch, self.config).to(device)
         noise = noise_like(range(len(chosen)), self.config.shape, device=device)
         grid = self.grids[int(module.stage)]
         first = self._teacher().to(device).guided(conditions, self.guidance)

@@ -26,6 +26,7 @@ from roadloom.models.hexplane.dit_config import DitConfig
 from roadloom.models.hexplane.generator import (
     GeneratorConfig,
     HexPlaneGenerator,
+    as_past,
     assemble,
     plain_statistics,
 )
@@ -65,8 +66,12 @@ def generator_config(
     epsilon: EpsilonObjective | None,
     *,
     normalise: bool = True,
+    carry_past: bool = True,
 ) -> GeneratorConfig:
     """The network that fits a folder: its sizes come from the latents, the rest from ``dit``.
+
+    Args:
+        carry_past: where the latents tell the ego's motion and ``dit`` knows the past.
 
     Raises:
         BadInput: the latents are no six planes, or the network cannot have their sizes.
@@ -92,6 +97,7 @@ def generator_config(
         statistics=folder.statistics() if normalise else plain_statistics(channels),
         vae=manifest["encoder"], class_view=manifest["view"], grid=manifest["grid"],
         hz=rate_of(folder), layout=tuple(manifest["layout"]["classes"]),
+        carry_past=carry_past and manifest["motion"] and "previous" in dit.conditions,
     )  # fmt: skip
 
 
@@ -161,20 +167,23 @@ def loss_weights(
     return weights / weights[:, config.mask].mean()
 
 
-def conditions_of(batch: Mapping[str, Tensor], dit: DitConfig) -> Conditions:
-    """Those of a batch that the network knows."""
-    return Conditions.from_tensors(batch).only(*dit.conditions)
+def conditions_of(batch: Mapping[str, Tensor], config: GeneratorConfig) -> Conditions:
+    """Those of a batch that the network knows, as it takes them."""
+    known = Conditions.from_tensors(batch).only(*config.dit.conditions)
+    if known.previous is None:
+        return known
+    return replace(known, previous=as_past(config, known.previous))
 
 
 def training_conditions(
     batch: Mapping[str, Tensor],
-    dit: DitConfig,
+    config: GeneratorConfig,
     seeds: tuple[int, ...],
     drops: Drops,
     past_noise: float,
 ) -> Conditions:
     """What the network is told in a training step: some left out, the past disturbed."""
-    conditions = disturb_past(conditions_of(batch, dit), seeds, past_noise)
+    conditions = disturb_past(conditions_of(batch, config), seeds, past_noise)
     return drop_some(conditions, seeds, drops)
 
 
@@ -262,8 +271,8 @@ def _losses(
     times = torch.tensor([LEVELS * (place % _TIMES + 0.5) / _TIMES for place in places]).to(device)
     noise = noise_like(places, latent.shape[1:], device=device, stream="validation")
     noisy = objective.corrupt(latent, noise, times)
-    all_given = conditions_of(own, config.dit).to(device)
-    swapped = conditions_of(others, config.dit).to(device)
+    all_given = conditions_of(own, config).to(device)
+    swapped = conditions_of(others, config).to(device)
     variants = {"loss": all_given}
     if all_given.values():
         variants["loss_without"] = all_given.null()

@@ -80,8 +80,16 @@ class HexPlaneDit(nn.Module):
             shared = once if shared is None else once + shared
         for block in self.blocks:
             tokens = block(tokens, vector, shared, influence.image)
-        cells = self.readout(tokens, vector, influence.readout, patches)
+        past = self._past(conditions, patches) if self.config.hold_past else None
+        cells = self.readout(tokens, vector, influence.readout, patches, past)
         return roll_out(self.layout.planes(cells)).to(latent.dtype)
+
+    def _past(self, conditions: Conditions, patches: Tensor) -> Tensor:
+        """Patches of the window before, zero for samples that have none."""
+        if conditions.previous is None:
+            return torch.zeros_like(patches)
+        past = self.layout.tokens(unroll(conditions.previous, self.config.size))
+        return past * conditions.mask("previous")[:, None, None]
 
     def checkpoint_blocks(self) -> Sequence[nn.Module]:
         """The modules whose activations training may forget and compute again."""

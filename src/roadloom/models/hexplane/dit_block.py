@@ -122,7 +122,8 @@ class ReadOut(nn.Module):
 
     With ``past_bottleneck``, tokens also say how much of the noisy patch itself goes to the
     output, direction by direction: ``back(gate(token) * into(patch))``, which can be the Wiener
-    filter of every noise level.
+    filter of every noise level. With ``hold_past`` they say the same of the patch of the window
+    before.
     """
 
     def __init__(self, config: DitConfig) -> None:
@@ -134,6 +135,7 @@ class ReadOut(nn.Module):
         if config.past_bottleneck:
             self.gate = _zero_linear(config.width, cells)
             self.into, self.back = _identity(cells), _identity(cells)
+        self.hold = _zero_linear(config.width, cells) if config.hold_past else None
 
     def forward(
         self,
@@ -141,17 +143,24 @@ class ReadOut(nn.Module):
         vector: Float[Tensor, "batch #token width"],
         extra: Tensor | None,
         patches: Float[Tensor, "batch token cell"],
+        past: Float[Tensor, "batch token cell"] | None = None,
     ) -> Float[Tensor, "batch token out_cell"]:
         """
         Args:
             extra: added to the modulation [B, N or 1, 2D].
             patches: what the network saw.
+            past: patches of the window before, zero where there is none.
         """
         own = self.modulation(vector)
         shift, scale = (own if extra is None else own + extra).chunk(2, dim=-1)
         read = _norm(tokens) * (1 + scale) + shift
         out = self.linear(read)
-        return out if self.gate is None else out + self.back(self.gate(read) * self.into(patches))
+        if self.gate is None:
+            return out
+        through = self.gate(read) * self.into(patches)
+        if self.hold is not None and past is not None:
+            through = through + self.hold(read) * self.into(past)
+        return out + self.back(through)
 
 
 def _norm(tokens: Tensor) -> Tensor:

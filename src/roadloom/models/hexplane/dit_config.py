@@ -51,6 +51,9 @@ class DitConfig:
     """Patches of more numbers than ``width`` do not fit through a token, and noise, unlike data,
     cannot be shortened (Li and He, arXiv 2511.13720): hand the noisy patch past the blocks to the
     last layer, which weighs it."""
+    hold_past: bool = False
+    """Hand the window before past the bottleneck too, with a weight of its own: what stands is
+    there already. Needs ``past_bottleneck`` and the condition ``previous``."""
     cross_attention: bool = False
     """``compat`` only: blocks also attend to the tokens of the image conditions."""
     compat: bool = False
@@ -80,6 +83,8 @@ class DitConfig:
                 raise ValueError("compat needs the rollout and one kind of layout")
         if self.past_bottleneck and (self.compat or self.learned_variance):
             raise ValueError("past_bottleneck goes with neither compat nor learned_variance")
+        if self.hold_past and not (self.past_bottleneck and "previous" in self.conditions):
+            raise ValueError("hold_past needs past_bottleneck and the condition previous")
         if self.cross_attention and not (self.compat and self.token_conditions):
             raise ValueError("cross_attention needs compat and a condition on previous or layout")
 
@@ -118,4 +123,6 @@ def dit_tiny(**changes: object) -> DitConfig:
         "patch": 4, "width": 160, "depth": 6, "heads": 5, "mlp_ratio": 3.0,
         "past_bottleneck": True,
     }  # fmt: skip
+    conditions = changes.get("conditions", NAMES)
+    settings["hold_past"] = isinstance(conditions, tuple) and "previous" in conditions
     return DitConfig(**(settings | changes))  # type: ignore[arg-type]

@@ -21,9 +21,12 @@ from roadloom.diffusion.distill import StudentGrid
 from roadloom.diffusion.guidance import GuidanceConfig, guide
 from roadloom.diffusion.objectives import EpsilonObjective, FlowObjective, Objective
 from roadloom.errors import BadInput
+from roadloom.geometry.voxel_grid import grid_named
+from roadloom.models.hexplane.ahead import foreseen, seen_ahead
 from roadloom.models.hexplane.conditions import Conditions, join
 from roadloom.models.hexplane.dit import HexPlaneDit
 from roadloom.models.hexplane.dit_config import DitConfig
+from roadloom.models.hexplane.motion import CHANNELS, read_motion
 from roadloom.models.hexplane.planes import NAMES, Planes
 from roadloom.models.hexplane.rollout import live_cells, map_shape, roll_out, unroll
 
@@ -56,6 +59,9 @@ class GeneratorConfig:
     """Scale of the guidance that was distilled into a student."""
     student: StudentGrid | None = None
     """The steps that a student takes, no others; None: any sampler."""
+    carry_past: bool = False
+    """The window before is moved to where this one is foreseen (see ``ahead``); its latents tell
+    the ego's motion."""
 
     def __post_init__(self) -> None:
         if (self.flow is None) == (self.epsilon is None):
@@ -67,6 +73,10 @@ class GeneratorConfig:
         widths = {name: len(means) for name, means in self.statistics.mean.items()}
         if widths != dict.fromkeys(NAMES, self.dit.channels):
             raise ValueError(f"statistics need {self.dit.channels} channels of {NAMES}")
+        if self.carry_past and "previous" not in self.dit.conditions:
+            raise ValueError("carry_past needs the condition previous")
+        if self.carry_past and self.dit.channels < CHANNELS:
+            raise ValueError(f"carry_past needs {CHANNELS} channels that tell the motion")
         if self.hz <= 0:
             raise ValueError(f"hz must be positive, got {self.hz}")
 
@@ -133,6 +143,10 @@ class HexPlaneGenerator(nn.Module):
         plain = self.config.statistics.normalise(planes._asdict())
         return assemble(plain)
 
+    def past_of(self, planes: Planes) -> Float[Tensor, "batch channel height width"]:
+        """Planes of the window before as the condition ``previous``."""
+        return as_past(self.config, self.map_of(planes))
+
     def planes(self, canvas: Float[Tensor, "batch channel height width"]) -> Planes:
         """The reverse: planes for the autoencoder's decoder."""
         planes = unroll(canvas, self.config.dit.size)
@@ -142,6 +156,20 @@ class HexPlaneGenerator(nn.Module):
 def assemble(latents: Mapping[str, Tensor]) -> Float[Tensor, "batch channel height width"]:
     """Planes by name to one map."""
     return roll_out(Planes(**latents))
+
+
+def as_past(
+    config: GeneratorConfig, canvas: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, "batch channel height width"]:
+    """The normalised map of the window before as the condition ``previous``."""
+    if not config.carry_past:
+        return canvas
+    planes = unroll(canvas, config.dit.size)
+    (tz,) = config.statistics.restore({"tz": planes.tz}).values()
+    steps = read_motion(tz, tz.shape[2])  # [B step 3], in cells of the grid
+    x, y, _ = grid_named(config.grid, "grid").shape
+    shrink = steps.new_tensor((config.dit.size.x / x, config.dit.size.y / y, 1.0))
+    return roll_out(seen_ahead(planes, foreseen(steps * shrink, config.dit.frames)))
 
 
 def join_all(parts: Sequence[Conditions]) -> Conditions:
