@@ -35,6 +35,7 @@ CONFIGS = {
     "unfold": DitConfig(**SMALL, tokens="unfold"),
     "vertical": DitConfig(**SMALL, tokens="vertical", modulation="block"),
     "past": DitConfig(**SMALL | {"width": 8}, past_bottleneck=True),
+    "held": DitConfig(**SMALL | {"width": 8}, past_bottleneck=True, hold_past=True),
     "variance": DitConfig(**SMALL, learned_variance=True, normalize_heads=False),
     "compat": dit_dc2(**COMPAT),
     "cross": dit_dc2(**COMPAT, cross_attention=True),
@@ -221,7 +222,7 @@ def test_parameter_counts() -> None:
         paper, tiny, base = (HexPlaneDit(config) for config in (dit_dc2(), dit_tiny(), dit_base()))
     assert paper.parameter_count() == 43_175_936
     assert paper.position.numel() == 554_496
-    assert tiny.parameter_count() == count_by_hand(dit_tiny()) == 2_323_840
+    assert tiny.parameter_count() == count_by_hand(dit_tiny()) == 2_365_056
     assert base.parameter_count() == count_by_hand(dit_base())
     assert len(tiny.layout.positions) == 354
 
@@ -240,6 +241,8 @@ def count_by_hand(config: DitConfig) -> int:
     ends += (d + 1) * config.channels * cells
     if config.past_bottleneck:
         ends += (d + 1) * config.channels * cells + 2 * (config.channels * cells) ** 2
+    if config.hold_past:
+        ends += (d + 1) * config.channels * cells
     return config.depth * block + conditions + ends + (256 + 1) * d + (d + 1) * d + (d + 1) * 6 * d
 
 
@@ -279,6 +282,20 @@ def test_past_the_bottleneck_lies_any_linear_filter() -> None:
     shown = module.layout.tokens(unroll(module(latent, times()), SIZE))
     seen = module.layout.tokens(unroll(latent, SIZE))
     torch.testing.assert_close(shown, seen @ (q * gate) @ q.T)
+
+
+def test_the_window_before_goes_to_the_last_layer_where_it_is_given() -> None:
+    """With nothing from the tokens: the past itself, and nothing for who has none."""
+    module = untrained(CONFIGS["held"], 0)
+    assert module.readout.hold is not None
+    with torch.no_grad():
+        module.readout.hold.bias.fill_(0.5)
+    past = latents(seed=9)
+    known = Conditions(previous=past, given={"previous": torch.tensor([True, False, True])})
+    shown = module(latents(), times(), known)
+    live = live_cells(SIZE)
+    torch.testing.assert_close(shown[0][:, live], 0.5 * past[0][:, live])
+    assert not shown[1].any() and not module(latents(), times()).any()
 
 
 @every_config
@@ -387,7 +404,8 @@ def test_conditions_that_the_network_does_not_know_are_refused() -> None:
         {"patch": 3}, {"heads": 5}, {"width": 18, "heads": 2}, {"depth": 0},
         {"conditions": ("weather",)}, {"conditions": ("layout", "layout")}, {"token_rank": -1},
         {"cross_attention": True}, {"compat": True}, {"mlp_ratio": 0.0},
-        {"past_bottleneck": True, "learned_variance": True},
+        {"past_bottleneck": True, "learned_variance": True}, {"hold_past": True},
+        {"past_bottleneck": True, "hold_past": True, "conditions": ("layout",)},
     ],
 )  # fmt: skip
 def test_configurations_that_make_no_network(wrong: dict[str, Any]) -> None:

@@ -56,7 +56,8 @@ def generator_config(sizes: HexPlaneConfig = VAE, **changes: object) -> Generato
 def micro_world(*, motion: bool = True, seed: int = 0, **changes: object) -> HexPlaneWorld:
     vae_config = replace(VAE, motion=motion)
     vae = HexPlaneVae(vae_config)
-    generator = HexPlaneGenerator(generator_config(vae_config, **changes))
+    known = {"carry_past": motion} | changes
+    generator = HexPlaneGenerator(generator_config(vae_config, **known))
     scatter(vae, seed)
     scatter(generator, seed + 1)
     for module in (vae, generator):

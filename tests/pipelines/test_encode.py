@@ -56,6 +56,7 @@ def test_latents_are_the_means_with_the_motion_of_the_poses(
     folder = LatentFolder(tmp_path / "l")
     hash_ = read_json(models[1] / "card.json")["weights_sha256"]
     assert folder.manifest["encoder"] == hash_ and folder.manifest["stride"] == STRIDE
+    assert folder.manifest["motion"] is vae.config.carries is True
     windows = OccupancyWindows(prepared, frames=VAE.frames, stride=STRIDE)
     drawn = []
     for index in range(9):

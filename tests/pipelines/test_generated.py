@@ -144,7 +144,7 @@ def test_conditions_of_a_recording_are_its_own(world: HexPlaneWorld, recorded: s
     before = real.read(-1)
     assert before.motion is not None
     planes = world.encode(street(0)[None], before.motion[None])
-    assert torch.allclose(found.previous, world.generator.map_of(planes))
+    assert torch.allclose(found.previous, world.generator.past_of(planes))
     assert real.conditions(1, ("command",)).values().keys() == {"command"}
     with pytest.raises(MissingInput, match="in a row"):
         real.read(3)

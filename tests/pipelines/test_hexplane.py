@@ -143,7 +143,7 @@ def test_a_drive_is_told_the_window_before(
     assert set(second.values()) == {"previous", "command"} and set(third.values()) == {"previous"}
     for seen, before in zip((second, third), windows, strict=False):
         assert seen.previous is not None
-        assert torch.equal(seen.previous, world.generator.map_of(before.planes))
+        assert torch.equal(seen.previous, world.generator.past_of(before.planes))
 
 
 def test_a_drive_goes_on_alike_and_lazily(world: HexPlaneWorld) -> None:
@@ -209,7 +209,7 @@ def test_conditions_that_do_not_fit_are_refused(
 
 def test_a_condition_that_was_never_learned_is_refused() -> None:
     config = generator_config()
-    world = micro_world(dit=replace(config.dit, conditions=("command",)))
+    world = micro_world(dit=replace(config.dit, conditions=("command",)), carry_past=False)
     with pytest.raises(BadInput, match="cannot follow layout, trajectory"):
         world.sample([0], conditions(), sampler=TWO)
     with pytest.raises(BadInput, match="window before"):
@@ -254,6 +254,8 @@ def test_models_that_do_not_fit_each_other_are_refused(world: HexPlaneWorld) -> 
         made(grid="occ3d")
     with pytest.raises(BadInput, match="classes, the autoencoder"):
         made(class_view="occ3d18")
+    with pytest.raises(BadInput, match="tells no motion of the ego"):
+        HexPlaneWorld(vae=micro_world(motion=False).vae, generator=world.generator)
     with pytest.raises(BadInput, match="makes planes"):
         small = generator_config(replace(VAE, channels=6))
         made(dit=small.dit, statistics=statistics(6))

@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 import torch
+from tests.pipelines.micro import generator_config as micro_config
 from tests.recipes.toy_latents import (
     MICRO,
 )
 from torch import Tensor
 
 from roadloom.diffusion.objectives import FlowObjective
+from roadloom.diffusion.seeds import noise_like
 from roadloom.models.hexplane.conditions import NAMES as CONDITIONS
 from roadloom.models.hexplane.conditions import Conditions
 from roadloom.models.hexplane.generator import (
     GeneratorConfig,
     HexPlaneGenerator,
+    as_past,
     plain_statistics,
 )
 from roadloom.models.hexplane.rollout import unroll
@@ -24,10 +27,13 @@ from roadloom.recipes.hexplane_dit import DitTask
 from roadloom.recipes.latents import (
     DROPS,
     chosen_windows,
+    conditions_of,
     disturb_past,
     drop_some,
+    generator_config,
     loss_weights,
     read_batch,
+    training_conditions,
     validation_losses,
     windows_of,
 )
@@ -84,6 +90,33 @@ def test_weights_of_the_loss_share_it_out_among_planes(data: Path) -> None:
     assert (ratio[:3] / ratio[3]).tolist() == pytest.approx([4.0] * 3)
     rest = unroll((more / plain)[None], size)
     assert torch.allclose(rest.xy, ratio[3].expand_as(rest.xy))
+
+
+def test_the_past_is_moved_where_latents_tell_the_motion(data: Path) -> None:
+    dit = dataclasses.replace(MICRO, conditions=("previous",))
+    task = DitTask(data=data, dit=dit)
+    folder = task.train_folder
+    assert (
+        folder is not None and not task.config.carry_past and DitTask(data=None).config.carry_past
+    )
+    folder.manifest["motion"] = True
+    with pytest.raises(ValueError, match="channels that tell the motion"):  # it has two
+        generator_config(folder, dit, FlowObjective(), None)
+    assert not generator_config(folder, dit, FlowObjective(), None, carry_past=False).carry_past
+
+
+def test_the_past_of_a_batch_is_moved() -> None:
+    """And then disturbed."""
+    config = micro_config(carry_past=True)
+    past = noise_like((3, 4), config.shape)
+    batch = {"previous": past, "given.previous": torch.tensor([True, False])}
+    seen = conditions_of(batch, config)
+    assert seen.mask("previous").tolist() == [True, False]
+    assert seen.previous is not None and not torch.equal(seen.previous, past)
+    assert torch.equal(seen.previous, as_past(config, past))
+    told = training_conditions(batch, config, (1, 2), ((1.0, 0.0),), 0.6)
+    assert told.previous is not None
+    assert torch.equal(told.previous, disturb_past(seen, (1, 2), 0.6).previous)
 
 
 def test_the_past_is_disturbed_by_each_samples_own_share() -> None:

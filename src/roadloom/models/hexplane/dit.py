@@ -89,7 +89,7 @@ class HexPlaneDit(nn.Module):
         if conditions.previous is None:
             return torch.zeros_like(patches)
         past = self.layout.tokens(unroll(conditions.previous, self.config.size))
-        return past * conditions.mask("previous")[:, None, None]
+        return torch.where(conditions.mask("previous")[:, None, None], past, torch.zeros_like(past))
 
     def checkpoint_blocks(self) -> Sequence[nn.Module]:
         """The modules whose activations training may forget and compute again."""
