@@ -172,7 +172,7 @@ def hexplane_dit_tiny(data: Path | None) -> Recipe:
     """Our transformer on two CPU cores."""
     return Recipe(
         name="hexplane_dit_tiny",
-        about="transformer over latents, 2.3 million parameters, four conditions; 2 CPU cores",
+        about="transformer over latents, 2.4 million parameters, four conditions; 2 CPU cores",
         task=DitTask(data=data),
         train=TrainConfig(
             steps=8000, batch=16, learning_rate=1e-3, warmup_steps=200, ema_decay=0.999,
