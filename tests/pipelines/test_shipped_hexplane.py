@@ -17,8 +17,9 @@ from roadloom.metrics.following import (
     trajectory_error,
 )
 from roadloom.metrics.reconstruction import Confusion, mean_iou
-from roadloom.models.hexplane.conditions import Conditions
+from roadloom.models.hexplane.conditions import COMMANDS, Conditions
 from roadloom.models.hexplane.generator import join_all
+from roadloom.models.hexplane.rollout import unroll
 from roadloom.models.store import CARD, CONFIG, README, WEIGHTS, find_model, load_model, shipped
 from roadloom.pipelines.generate import default_model
 from roadloom.pipelines.hexplane import HexPlaneWorld, load_world
@@ -80,6 +81,33 @@ def test_the_autoencoder_rebuilds_what_it_never_saw() -> None:
         rebuilt = world().labels(world().encode(window.voxels[None], window.motion[None]))
         counts.update(rebuilt, window.voxels[None], torch.ones_like(window.voxels[None]).bool())
     assert float(mean_iou(counts.counts.sum(0))) > 0.6  # 0.75 over all of val, see its card
+
+
+def test_the_window_before_is_moved_to_where_the_next_one_lies() -> None:
+    """By the correlation of the ground, XY, with that of the next window."""
+    lay, ahead = [], []
+    for number in range(len(WINDOWS)):
+        planes = []
+        for window in (recorded(number, -1), recorded(number)):
+            assert window.motion is not None
+            planes.append(world().encode(window.voxels[None], window.motion[None]))
+        net = world().generator
+        assert net.config.carry_past
+        for found, canvas in ((lay, net.map_of(planes[0])), (ahead, net.past_of(planes[0]))):
+            maps = torch.stack([canvas, net.map_of(planes[1])])[:, 0]
+            ground = [unroll(one[None], net.config.dit.size).xy.flatten() for one in maps]
+            found.append(float(torch.corrcoef(torch.stack(ground))[0, 1]))
+    assert np.mean(ahead) > np.mean(lay) + 0.15
+
+
+def test_the_other_command_turns_the_other_way() -> None:
+    turned = []
+    for command in ("left", "right"):
+        given = Conditions(command=torch.full((4,), COMMANDS.index(command)))
+        motion = world().motion(world().sample(range(4), given))
+        assert motion is not None
+        turned.append(float((motion[:, -1, 2] - motion[:, 0, 2]).mean()))
+    assert turned[0] > 0 > turned[1]
 
 
 def layout_score(labels: Tensor, number: int) -> float:
