@@ -27,6 +27,7 @@ from roadloom.pipelines.hexplane import HexPlaneWorld, Known, load_world
 from roadloom.pipelines.uses import How, chunk_seed, drive, forecast, generate
 
 TWO = SamplerConfig(steps=2)
+USUAL = SamplerConfig(name="dpm++", objective="flow", steps=3, shift=3.0)
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +63,12 @@ def test_maps_and_planes_are_two_forms_of_one_latent(world: HexPlaneWorld) -> No
     assert close(world.generator.planes(world.generator.map_of(planes)), planes)
 
 
-def test_known_cells_come_back_bit_for_bit(world: HexPlaneWorld) -> None:
+@pytest.mark.parametrize("way", [TWO, USUAL], ids=lambda way: way.name)
+def test_known_cells_come_back_bit_for_bit(world: HexPlaneWorld, way: SamplerConfig) -> None:
     source = torch.Generator().manual_seed(1)
     planes = random_planes(1, VAE.channels, VAE.size, source)
     keep = planes.map(lambda plane: torch.rand(plane.shape[1:], generator=source) > 0.5)
-    made = world.sample([1, 2], sampler=TWO, known=Known(planes, keep))
+    made = world.sample([1, 2], sampler=way, known=Known(planes, keep))
     for mine, theirs, mask in zip(made, planes, keep, strict=True):
         for row in mine:
             assert torch.equal(row[mask], theirs[0][mask])
@@ -226,6 +228,7 @@ def test_other_ways_than_the_generators_are_refused(world: HexPlaneWorld) -> Non
         world.sample([0], conditions(), sampler=TWO, guidance={"layout": 2.0})
     with pytest.raises(BadInput, match="steps"):
         world.sampler(0)
+    assert world.sampler(3) == USUAL and world.sampler().steps == 50
     student = micro_world(student=StudentGrid(steps=2))
     assert student.sampler() == StudentGrid(steps=2).sampler()
     for wrong in ({"sampler": SamplerConfig(steps=3)}, {"guidance": 2.0}):
