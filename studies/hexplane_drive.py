@@ -24,9 +24,16 @@ import torch
 
 from roadloom.datasets.windows import OccupancyWindows
 from roadloom.io.progress import show_progress
+from roadloom.metrics.frechet import frechet_distance
 from roadloom.metrics.protocol import Score
 from roadloom.models.hexplane.conditions import Conditions
-from roadloom.pipelines.evaluate import describe, protocol_of, real_halves, score_generation
+from roadloom.pipelines.evaluate import (
+    Described,
+    describe,
+    protocol_of,
+    real_halves,
+    score_generation,
+)
 from roadloom.pipelines.hexplane import HexPlaneWorld
 from roadloom.pipelines.uses import How, drive
 from roadloom.training.machine import peak_memory
@@ -56,18 +63,50 @@ def how_of(world: HexPlaneWorld, args: Any) -> How:
     return How(sampler=world.sampler(args.steps), guidance=args.guidance)
 
 
+def recorded_drives(windows: OccupancyWindows, args: Any) -> list[list[int]]:
+    """Windows of the recorded clip that each drive follows: of every other clip in turn."""
+    odd: dict[int, list[int]] = {}
+    for i in range(len(windows)):
+        clip, _ = windows.locate(i)
+        if clip % 2:
+            odd.setdefault(clip, []).append(i)
+    if min(map(len, odd.values())) < args.chunks:
+        raise SystemExit(f"some clips are too short to tell a drive of {args.chunks} windows")
+    clips = list(odd.values())
+    return [clips[d % len(clips)][: args.chunks] for d in range(args.drives)]
+
+
 def told_of(world: HexPlaneWorld, number: int, args: Any) -> Iterator[Conditions]:
-    """Recorded conditions of a drive's windows: of every other clip in turn."""
+    """Recorded conditions of a drive's windows."""
     if not args.use:
         return
     windows = windows_of(args, world, world.frames)
-    odd = [i for i in range(len(windows)) if windows.locate(i)[0] % 2]
-    clips = sorted({windows.locate(i)[0] for i in odd})
-    own = [i for i in odd if windows.locate(i)[0] == clips[number % len(clips)]]
-    if len(own) < args.chunks:
-        raise SystemExit(f"a clip of {len(own)} windows cannot tell a drive of {args.chunks}")
-    for i in own[: args.chunks]:
+    for i in recorded_drives(windows, args)[number]:
         yield conditions_of(world, windows, i, args.use)
+
+
+def recorded_rows(
+    world: HexPlaneWorld, args: Any, networks: Any, reference: Described, seed: int
+) -> list[str]:
+    """The same for the recorded windows that were followed, the first and the last: clips begin
+    otherwise than they go on, and no drive along them can be more alike than they are."""
+    windows = windows_of(args, world, world.frames)
+    drives, sets = recorded_drives(windows, args), []
+    for k in (0, args.chunks - 1):
+        voxels = (windows.read(own[k], 0)["voxels"] for own in drives)
+        grid = windows.scenes[0].drive.grid
+        sets.append(describe(voxels, networks, grid, windows.view.name, progress=len(drives)))
+    lines = []
+    for name in FEATURES:
+        first, last = (
+            frechet_distance(getattr(reference, name), getattr(one, name)) for one in sets
+        )
+        span = ratio(reference, sets[1], sets[0], name, 200, seed)
+        lines.append(
+            f"recorded, frechet, {name}: window 1 {first:.3g}, window {args.chunks} {last:.3g}, "
+            f"{span.value:.3g} [{span.low:.3g}, {span.high:.3g}] times the first"
+        )
+    return lines
 
 
 def make(world: HexPlaneWorld, args: Any) -> Kept:
@@ -161,6 +200,8 @@ def score(
             f"frechet, {name}: window {args.chunks} is {span.value:.3g} "
             f"[{span.low:.3g}, {span.high:.3g}] times the first"
         )
+    if args.use:
+        lines += recorded_rows(world, args, networks, reference, args.seed)
     draw(args.out / "drive.png", rows)
     facts = {
         "protocol_id": protocol.protocol_id, "protocol": asdict(protocol),
