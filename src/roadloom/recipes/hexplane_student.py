@@ -247,7 +247,7 @@ class StudentTask:
         told = {
             "about": f"Student that generates 16 frames of 4-D occupancy in {self.steps} steps.",
             "student_steps": self.steps, "rounds": self.rounds, "guidance": self.guidance,
-            "rank": self.rank, "drops": self.drops, "past_noise": self.past_noise,
+            "rank": self.rank, "shift": self.shift, "drops": self.drops, "past_noise": self.past_noise,
             "balance": self.balance, "motion": self.motion,
         }  # fmt: skip
         if self.teacher is not None:
@@ -338,13 +338,13 @@ def hexplane_student_tiny(
         raise BadInput("a rank is 0 (all weights) or more", field="--student-rank")
     if not isfinite(guidance):
         raise BadInput(f"must be finite, got {guidance}", field="--guidance")
-    rounds = 4
+    rounds = 3
     return Recipe(
         name="hexplane_student_tiny",
         about="student of a transformer over latents, few steps, guidance built in; 2 CPU cores",
         task=StudentTask(
             data=data, teacher=teacher, steps=student_steps, rounds=rounds, guidance=guidance,
-            rank=student_rank,
+            rank=student_rank, shift=3.0,
         ),
         train=TrainConfig(
             steps=4_000, batch=8, learning_rate=1e-3, cycles=rounds, warmup_steps=20,
