@@ -247,8 +247,8 @@ class StudentTask:
         told = {
             "about": f"Student that generates 16 frames of 4-D occupancy in {self.steps} steps.",
             "student_steps": self.steps, "rounds": self.rounds, "guidance": self.guidance,
-            "rank": self.rank, "shift": self.shift, "drops": self.drops, "past_noise": self.past_noise,
-            "balance": self.balance, "motion": self.motion,
+            "rank": self.rank, "shift": self.shift, "drops": self.drops,
+            "past_noise": self.past_noise, "balance": self.balance, "motion": self.motion,
         }  # fmt: skip
         if self.teacher is not None:
             told["teacher"] = load_model(self.teacher)[1]["weights_sha256"]
