@@ -230,9 +230,10 @@ def test_a_wish_is_met_by_the_plain_functions(
     world: HexPlaneWorld, recorded: str, tmp_path: Path
 ) -> None:
     """The command's clips are what the functions give, conditions and seeds included."""
+    how = How(sampler=world.sampler(2))
     (clip,) = clips_of(world, Wish(steps=2, seed=5, command=("left",)))
     given = Conditions(command=torch.tensor([2]))
-    (window,) = generate(world, [5], given, HOW)
+    (window,) = generate(world, [5], given, how)
     assert labels_of(clip, world) == window.labels.tolist()
     file = tmp_path / "path.json"
     file.write_text(json.dumps(PATH[:8].tolist()))
@@ -240,14 +241,14 @@ def test_a_wish_is_met_by_the_plain_functions(
     assert len(clip) == 6
     parts = [compose(invert(part[:1]), part) for part in np.split(PATH[:8], 2)]
     rows = [Conditions(trajectory=torch.from_numpy(part).float()[None]) for part in parts]
-    made = list(drive(world, 2, 0, rows, HOW))
+    made = list(drive(world, 2, 0, rows, how))
     expected = torch.cat([window.labels for window in made])[:6]
     assert labels_of(clip, world) == expected.tolist()
     assert np.allclose(trajectory_of(clip.ego.world_from_ego), PATH[:6], atol=1e-5)
     real = RealWindows(world, f"{recorded}@0.4").read(0)
     wish = Wish(steps=2, window=f"{recorded}@0.4", edit="outpaint", direction="left")
     (clip,) = clips_of(world, wish)
-    other = outpaint(world, real.voxels, "left", 0, how=HOW, motion=real.motion)
+    other = outpaint(world, real.voxels, "left", 0, how=how, motion=real.motion)
     assert labels_of(clip, world) == other.labels.tolist()
     assert clip.licence == "CC-BY-4.0; CC0-1.0"
 

@@ -9,7 +9,7 @@ import pytest
 
 from roadloom.errors import BadInput
 from roadloom.scene import claimed_folder
-from roadloom.scene.claimed_folder import ClaimedFolder, flag_of
+from roadloom.scene.claimed_folder import ClaimedFolder, check_free, flag_of
 
 FOLDER = ClaimedFolder(
     manifest="made.json",
@@ -117,6 +117,23 @@ def test_of_runs_that_begin_at_once_only_one_kind_writes(tmp_path: Path) -> None
     assert wrote and {hz for hz, _ in wrote} == {there for _, there in wrote}
     assert len({hz for hz, _ in wrote}) == 1
     assert {f.read_text() for f in (tmp_path / "out/scenes").iterdir()} == {str(wrote[0][0])}
+
+
+def test_a_folder_that_was_begun_while_one_looked_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look for the manifest and the look for other things another run writes both."""
+
+    def late(folder: Path, *names: str) -> None:
+        (folder / "scenes").mkdir(parents=True)
+        (folder / "scenes/a.json").write_text("{}")
+        (folder / "made.json").write_text(json.dumps(manifest(hz=2)))
+        check_free(folder, *names)
+
+    monkeypatch.setattr("roadloom.scene.claimed_folder.check_free", late)
+    FOLDER.claim(tmp_path / "same", manifest(hz=2))
+    with pytest.raises(BadInput, match="was begun with"):
+        FOLDER.claim(tmp_path / "other", manifest(hz=3))
 
 
 def test_other_things_are_left_alone(tmp_path: Path) -> None:

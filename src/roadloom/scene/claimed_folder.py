@@ -59,7 +59,11 @@ class ClaimedFolder:
         """
         path, until = folder / self.manifest, time.monotonic() + _PATIENCE_S
         if not exists(path):
-            check_free(folder, self.manifest, self.command)
+            try:
+                check_free(folder, self.manifest, self.command)
+            except BadInput:
+                if not exists(path):  # else another run has just begun it
+                    raise
             make_folder(folder)
         while not exists(path) or read_json(path) != manifest:
             if (alone := try_lock(self._lock(folder))) is not None:
