@@ -72,6 +72,7 @@ class LatentWriter:
         encoder: hash of the encoder's weights.
         classes: names of the view's classes that are kept as layouts of every frame.
         pool: cells along x and y that one cell of a layout covers.
+        motion: the first channels of TZ tell the ego's motion.
 
     Raises:
         BadInput: the folder was begun with something else, or holds other things.

@@ -269,8 +269,9 @@ class StudentTask:
         """Of the teacher."""
         if self.teacher is None:
             return GeneratorConfig(
-                dit=self.dit, flow=FlowObjective(), statistics=plain_statistics(self.dit.channels)
-            )
+                dit=self.dit, flow=FlowObjective(),
+                statistics=plain_statistics(self.dit.channels), carry_past=self.dit.hold_past,
+            )  # fmt: skip
         return self._teacher().config
 
     @cached_property
