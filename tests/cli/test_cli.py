@@ -65,7 +65,7 @@ def test_a_group_lists_its_commands(group: str, capsys: pytest.CaptureFixture[st
 
 
 OVER_SOURCE = {"source", "out", "workers", "shard"}
-OF_CHOICES = {"teacher", "student_steps", "student_rank", "guidance", "partial"}
+OF_CHOICES = {"teacher", "start", "student_steps", "student_rank", "guidance", "partial"}
 OF_RECIPE = {"recipe", "steps", "micro_batch", "workers", "device"}
 OVER_DRIVES = OVER_SOURCE | {"labels", "grid", "rig"}
 

@@ -35,6 +35,9 @@ class OfRecipe(Command):
     """Take prepared folders that are still being written, or hold a part, with what is there."""
     teacher: str | None = None
     """Model folder, or name of a model that ships, that a student learns from."""
+    start: str | None = None
+    """Model folder, or name of a model that ships, that training goes on from, in recipes which
+    go on."""
     student_steps: int | None = None
     """That a student takes in the end."""
     student_rank: int | None = None
@@ -49,7 +52,7 @@ class OfRecipe(Command):
 
         return find_recipe(
             self.recipe, data, partial=self.partial or None, teacher=self.teacher,
-            student_steps=self.student_steps, student_rank=self.student_rank,
+            start=self.start, student_steps=self.student_steps, student_rank=self.student_rank,
             guidance=self.guidance,
         )  # fmt: skip
 

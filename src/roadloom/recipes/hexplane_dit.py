@@ -18,13 +18,15 @@ from torch import Tensor, nn
 from roadloom.datasets.latents import LatentFolder
 from roadloom.diffusion.objectives import EpsilonObjective, FlowObjective, published
 from roadloom.diffusion.seeds import noise_like
+from roadloom.errors import BadInput
 from roadloom.models.hexplane.dit_config import DitConfig, dit_base, dit_dc2, dit_tiny
 from roadloom.models.hexplane.generator import (
     GeneratorConfig,
     HexPlaneGenerator,
+    copy_weights,
     plain_statistics,
 )
-from roadloom.models.store import save_model
+from roadloom.models.store import load_model, save_model
 from roadloom.recipes.latents import (
     BALANCE,
     DROPS,
@@ -39,6 +41,7 @@ from roadloom.recipes.latents import (
     validation_losses,
     windows_of,
 )
+from roadloom.recipes.own_past import own_pasts
 from roadloom.recipes.recipe import Recipe
 from roadloom.training.config import TrainConfig
 from roadloom.training.task import Examples, Step
@@ -65,6 +68,10 @@ class DitTask:
     """False: latents as they are, which is the published way."""
     carry_past: bool = True
     """See ``ahead``; where the latents tell the ego's motion."""
+    own_past: float = 0.0
+    """Share of pasts that the network makes anew, see there; for a flow."""
+    start: str | Path | None = None
+    """Model folder, or name of a model that ships, to go on from; None: from nothing."""
     preload: int = 0
     """Bytes of latents that may be kept in memory; 0: they are read when needed."""
     made: int = 4_600
@@ -72,8 +79,15 @@ class DitTask:
     partial: bool = False
     """Take folders that are still being written, with what is there."""
 
+    def __post_init__(self) -> None:
+        if self.own_past and self.flow is None:
+            raise ValueError("own_past needs the flow")
+
     def build(self) -> nn.Module:
-        return HexPlaneGenerator(self.config)
+        module = HexPlaneGenerator(self.config)
+        if self.start is not None and not module.dit.position.is_meta:
+            copy_weights(flow_generator(self.start, "--start"), module)
+        return module
 
     def examples(self) -> Examples:
         if self.train_folder is None:
@@ -87,8 +101,9 @@ class DitTask:
         self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
     ) -> tuple[Tensor, dict[str, Tensor]]:
         latent, objective = batch["latent"], self.config.objective
+        known = own_pasts(module, batch, step.seeds, self.own_past)
         conditions = training_conditions(
-            batch, self.config, step.seeds, self.drops, self.past_noise
+            known, self.config, step.seeds, self.drops, self.past_noise
         )
         times = objective.draw(step.seeds, latent.device)
         noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
@@ -113,8 +128,13 @@ class DitTask:
             "about": "Transformer that generates 16 frames of 4-D occupancy as latents.",
             "conditions": list(self.config.dit.conditions), "drops": self.drops,
             "past_noise": self.past_noise, "balance": self.balance, "motion": self.motion,
-            "carry_past": self.config.carry_past,
+            "carry_past": self.config.carry_past, "own_past": self.own_past,
         }  # fmt: skip
+        if self.start is not None:
+            before = load_model(self.start)[1]
+            about["start"] = {
+                name: before.get(name) for name in ("weights_sha256", "recipe", "steps", "seed")
+            }
         return about | card_of(self.train_folder)
 
     @cached_property
@@ -127,7 +147,9 @@ class DitTask:
 
     @cached_property
     def config(self) -> GeneratorConfig:
-        """Of the network, fitted to the data."""
+        """Of the network: its start's, or fitted to the data."""
+        if self.start is not None:
+            return flow_generator(self.start, "--start").config
         if self.train_folder is None:
             return GeneratorConfig(
                 dit=self.dit, flow=self.flow, epsilon=self.epsilon,
@@ -145,6 +167,30 @@ class DitTask:
 
     def _folder(self, part: str) -> LatentFolder | None:
         return None if self.data is None else open_latents(self.data, part, partial=self.partial)
+
+
+def flow_generator(place: str | Path, field: str) -> HexPlaneGenerator:
+    """A trained transformer to learn from or go on with, on the CPU.
+
+    Args:
+        field: the option that named it, for the error.
+
+    Raises:
+        BadInput: it is none, predicts noise, or is a student.
+    """
+    with torch.device("cpu"):  # also where a plan counts without memory
+        module, _ = load_model(place)
+    if not isinstance(module, HexPlaneGenerator):
+        raise BadInput(
+            f"is a {type(module).__name__}, no transformer over latents", file=place, field=field,
+            remedy="name what a hexplane_dit recipe trained",
+        )  # fmt: skip
+    if module.config.flow is None or module.config.student is not None:
+        raise BadInput(
+            "predicts noise or is a student itself", file=place, field=field,
+            remedy="take one trained on the flow",
+        )  # fmt: skip
+    return module
 
 
 def card_of(folder: LatentFolder | None) -> dict[str, Any]:
@@ -179,6 +225,27 @@ def hexplane_dit_tiny(data: Path | None) -> Recipe:
             precision="bf16", save_every=200, validate_every=1000, validate_limit=40,
         ),
         save=save_generator,
+    )  # fmt: skip
+
+
+def hexplane_drive_tiny(data: Path | None, *, start: str | Path | None = None) -> Recipe:
+    """Our transformer once more, on pasts of its own: for drives of many windows.
+
+    Raises:
+        BadInput: data without a start.
+    """
+    if data is not None and start is None:
+        raise BadInput(
+            "pasts of its own need a network that can make them", field="--start",
+            remedy="name the model folder of a hexplane_dit run, or one that ships",
+        )  # fmt: skip
+    tiny = hexplane_dit_tiny(data)
+    return replace(
+        tiny,
+        name="hexplane_drive_tiny",
+        about="a trained transformer goes on with pasts of its own, for long drives; 2 CPU cores",
+        task=DitTask(data=data, own_past=0.5, start=start),
+        train=replace(tiny.train, steps=3000, learning_rate=5e-4),
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ from roadloom.models.hexplane.generator import (
 )
 from roadloom.models.low_rank import LowRankDifference
 from roadloom.models.store import load_model
-from roadloom.recipes.hexplane_dit import card_of, save_generator
+from roadloom.recipes.hexplane_dit import card_of, flow_generator, save_generator
 from roadloom.recipes.latents import (
     BALANCE,
     DROPS,
@@ -288,19 +288,7 @@ class StudentTask:
     def _teacher(self) -> HexPlaneGenerator:
         if self.teacher is None:
             return HexPlaneGenerator(self.config).eval()
-        with torch.device("cpu"):  # also where a plan counts without memory
-            module, _ = load_model(self.teacher)
-        if not isinstance(module, HexPlaneGenerator):
-            raise BadInput(
-                f"is a {type(module).__name__}, no transformer over latents", file=self.teacher,
-                field="--teacher", remedy="name what a hexplane_dit recipe trained",
-            )  # fmt: skip
-        if module.config.flow is None or module.config.student is not None:
-            raise BadInput(
-                "cannot be a teacher: it predicts noise or is a student itself",
-                file=self.teacher, field="--teacher", remedy="take one trained on the flow",
-            )  # fmt: skip
-        return module
+        return flow_generator(self.teacher, "--teacher")
 
 
 def save_student(
