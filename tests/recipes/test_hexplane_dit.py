@@ -2,14 +2,13 @@
 
 import dataclasses
 import pickle
-import signal
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.recipes.in_parts import train_in_parts
 from tests.recipes.toy_latents import (
     CHANNELS,
     HASH,
@@ -20,7 +19,6 @@ from tests.recipes.toy_latents import (
     made_drives,
     toy_latents,
 )
-from tests.training.toys import ends
 from torch import Tensor, nn
 
 from roadloom.datasets.drive_conditions import COMMANDS
@@ -49,9 +47,7 @@ from roadloom.recipes.hexplane_student import (
     save_student,
 )
 from roadloom.recipes.registry import find_recipe
-from roadloom.training.config import TrainConfig
 from roadloom.training.flops import count_parameters
-from roadloom.training.loop import train
 from roadloom.training.optimise import trained as trained_of
 from roadloom.training.order import hash64
 from roadloom.training.task import Step
@@ -204,40 +200,6 @@ def test_the_loss_is_weighted(task: DitTask, trained: HexPlaneGenerator) -> None
         parts.append(plain.loss(trained, batch, step)[0])
     torch.testing.assert_close((parts[0] + parts[1]) / 2, whole)
     torch.testing.assert_close(parts[2], 3 * whole)
-
-
-SETTINGS = TrainConfig(
-    steps=6, batch=4, learning_rate=1e-2, save_every=2, log_every=1, validate_every=3,
-    validate_limit=6, ema_decay=0.9, cycles=2, warmup_steps=1,
-)  # fmt: skip
-
-
-class Stopped:
-    """A task that is told to stop in a step, counted from 1."""
-
-    def __init__(self, task: Any, stop_at: int) -> None:
-        self.task, self.stop_at = task, stop_at
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.task, name)
-
-    def loss(
-        self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        if step.number + 1 == self.stop_at:
-            signal.raise_signal(signal.SIGTERM)
-        return self.task.loss(module, batch, step)  # type: ignore[no-any-return]
-
-
-def train_in_parts(task: Any, stops: tuple[int, ...], save: Any, out: Path) -> None:
-    """Once whole, once stopped in these steps; both must end with the same bits."""
-    done = train("toy", task, SETTINGS, out / "whole", device="cpu", save=save)
-    assert done.finished
-    for stop_at in stops:
-        part = train("toy", Stopped(task, stop_at), SETTINGS, out / "parts", device="cpu")
-        assert not part.finished and part.step == stop_at
-    train("toy", task, SETTINGS, out / "parts", device="cpu", save=save)
-    assert ends(out / "parts") == ends(out / "whole")
 
 
 @pytest.mark.parametrize("rank", [0, 2])
