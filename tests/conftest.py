@@ -1,9 +1,10 @@
-"""Shared by all tests: where the real recordings lie."""
+"""Shared by all tests: where the real recordings lie; one thread each."""
 
 import os
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,3 +22,10 @@ def real_data() -> Path:
     if place is None:
         pytest.skip("no real recordings: set ROADLOOM_REAL_DATA to the folder that holds them")
     return place
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Small tensors, and a process per core: threads that wait for each other cost more than they
+    do."""
+    torch.set_num_threads(1)

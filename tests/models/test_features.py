@@ -1,7 +1,6 @@
 """The first layer against one-hot arithmetic, invariances, whitening, targets by hand."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -28,16 +27,6 @@ from roadloom.models.features.targets import (
 )
 from roadloom.models.features.view_net import ViewFeatureConfig, ViewFeatures
 from roadloom.models.store import load_model, save_model
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads that wait for each other cost more than they do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
 
 CONFIG = SceneFeatureConfig(classes=5, height=2, widths=(8, 8, 16), features=6)
 

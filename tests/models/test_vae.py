@@ -1,6 +1,5 @@
 """Our autoencoder and every mix of its parts: shapes, laws of its parts, frames one by one."""
 
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -60,13 +59,8 @@ def drive(batch: int = 2) -> Tensor:
 
 
 @pytest.fixture(autouse=True)
-def seeded() -> Iterator[None]:
-    """One thread, too: small tensors, for which threads cost more than they do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def seeded() -> None:
     torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
 
 
 def unsettled(module: torch.nn.Module) -> torch.nn.Module:

@@ -26,7 +26,6 @@ PATH = np.stack([np.arange(8) * 0.4, np.zeros(8), np.arange(8) * 0.01], axis=1)
 
 @pytest.fixture(scope="module")
 def world() -> HexPlaneWorld:
-    torch.set_num_threads(1)
     return micro_world()
 
 

@@ -1,6 +1,5 @@
 """Prepared drives through a tiny autoencoder into latents, from Python and from the program."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,15 +19,6 @@ from roadloom.models.store import load_model, save_model
 from roadloom.pipelines.encode import encode_prepared, plane_encoder
 
 STRIDE = 2
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads that wait for each other cost more than they do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

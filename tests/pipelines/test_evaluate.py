@@ -1,6 +1,5 @@
 """Scores over made drives, with stand-ins for the networks: floors, order, refusals, protocols."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -29,15 +28,6 @@ from roadloom.pipelines.evaluate import (
     score_generation,
 )
 from roadloom.pipelines.evaluate_following import Asked, evaluate_following, shuffled
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads that wait for each other cost more than they do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -26,13 +26,10 @@ from roadloom.scene.registry import KINDS
 
 @pytest.fixture(scope="module", autouse=True)
 def made_source() -> Iterator[None]:
-    """``made:FRAMES``; and one thread, as tensors are small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """``made:FRAMES``."""
     KINDS["made"] = "tests.datasets.made_drive:MadeSource"
     yield
     del KINDS["made"]
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,6 @@ PATH = np.stack([np.arange(16) * STEP_M, np.zeros(16), np.arange(16) * 0.01], ax
 
 @pytest.fixture(scope="module")
 def world() -> HexPlaneWorld:
-    torch.set_num_threads(1)
     return micro_world()
 
 

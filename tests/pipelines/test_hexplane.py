@@ -32,7 +32,6 @@ USUAL = SamplerConfig(name="dpm++", objective="flow", steps=3, shift=3.0)
 
 @pytest.fixture(scope="module")
 def world() -> HexPlaneWorld:
-    torch.set_num_threads(1)
     return micro_world()
 
 

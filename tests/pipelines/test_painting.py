@@ -31,7 +31,6 @@ HALF[64:] = True
 
 @pytest.fixture(scope="module", params=[True, False], ids=["held still", "plain"])
 def world(request: pytest.FixtureRequest) -> HexPlaneWorld:
-    torch.set_num_threads(1)
     return micro_world(motion=request.param)
 
 

@@ -32,7 +32,6 @@ WINDOWS = ("town-v1:val:3@4", "town-v1:val:20@6")
 
 @cache
 def world() -> HexPlaneWorld:
-    torch.set_num_threads(1)
     return load_world(default_model())
 
 

@@ -244,19 +244,14 @@ def steps_in_log(out: Path) -> int:
 
 def test_killed_and_resumed_ends_with_the_same_bits(tmp_path: Path) -> None:
     """Two real SIGKILLs; ``studies/training_kills.py`` does more, of larger tasks."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        run(tmp_path / "whole", SLOW, LONG)
-        out = tmp_path / "parts"
-        for step in (5, 17):
-            kill_at(out, step)
-            checkpoints = Checkpoints(out / "checkpoints")
-            for folder in checkpoints.steps().values():
-                checkpoints.load(folder)
-        run(out, SLOW, LONG)
-    finally:
-        torch.set_num_threads(threads)
+    run(tmp_path / "whole", SLOW, LONG)
+    out = tmp_path / "parts"
+    for step in (5, 17):
+        kill_at(out, step)
+        checkpoints = Checkpoints(out / "checkpoints")
+        for folder in checkpoints.steps().values():
+            checkpoints.load(folder)
+    run(out, SLOW, LONG)
     one, other = ends(tmp_path / "whole"), ends(out)
     assert one == other
     assert not list((out / "checkpoints").glob(".*"))
