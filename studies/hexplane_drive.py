@@ -87,7 +87,7 @@ def told_of(world: HexPlaneWorld, number: int, args: Any) -> Iterator[Conditions
 
 def recorded_rows(
     world: HexPlaneWorld, args: Any, networks: Any, reference: Described, seed: int
-) -> list[str]:
+) -> dict[str, dict[str, Any]]:
     """The same for the recorded windows that were followed, the first and the last: clips begin
     otherwise than they go on, and no drive along them can be more alike than they are."""
     windows = windows_of(args, world, world.frames)
@@ -96,17 +96,14 @@ def recorded_rows(
         voxels = (windows.read(own[k], 0)["voxels"] for own in drives)
         grid = windows.scenes[0].drive.grid
         sets.append(describe(voxels, networks, grid, windows.view.name, progress=len(drives)))
-    lines = []
+    rows = {}
     for name in FEATURES:
         first, last = (
             frechet_distance(getattr(reference, name), getattr(one, name)) for one in sets
         )
         span = ratio(reference, sets[1], sets[0], name, 200, seed)
-        lines.append(
-            f"recorded, frechet, {name}: window 1 {first:.3g}, window {args.chunks} {last:.3g}, "
-            f"{span.value:.3g} [{span.low:.3g}, {span.high:.3g}] times the first"
-        )
-    return lines
+        rows[name] = {"first": first, "last": last, "ratio": asdict(span)}
+    return rows
 
 
 def make(world: HexPlaneWorld, args: Any) -> Kept:
@@ -200,13 +197,19 @@ def score(
             f"frechet, {name}: window {args.chunks} is {span.value:.3g} "
             f"[{span.low:.3g}, {span.high:.3g}] times the first"
         )
-    if args.use:
-        lines += recorded_rows(world, args, networks, reference, args.seed)
+    recorded = recorded_rows(world, args, networks, reference, args.seed) if args.use else {}
+    for name, row in recorded.items():
+        lines.append(
+            f"recorded, frechet, {name}: window 1 {row['first']:.3g}, window {args.chunks} "
+            f"{row['last']:.3g}, {row['ratio']['value']:.3g} [{row['ratio']['low']:.3g}, "
+            f"{row['ratio']['high']:.3g}] times the first"
+        )
     draw(args.out / "drive.png", rows)
     facts = {
         "protocol_id": protocol.protocol_id, "protocol": asdict(protocol),
         "scores": [[asdict(s) for s in scores] for scores in rows],
         "ratios": {name: asdict(span) for name, span in ratios.items()},
+        "recorded": recorded,
     }  # fmt: skip
     return lines, facts
 
