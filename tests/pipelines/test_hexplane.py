@@ -20,6 +20,7 @@ from torch import Tensor
 
 from roadloom.diffusion.courses import SamplerConfig
 from roadloom.diffusion.distill import StudentGrid
+from roadloom.diffusion.objectives import EpsilonObjective
 from roadloom.errors import BadInput, MissingInput
 from roadloom.models.hexplane.conditions import Conditions
 from roadloom.models.hexplane.planes import Planes, random_planes
@@ -155,6 +156,47 @@ def test_a_drive_goes_on_alike_and_lazily(world: HexPlaneWorld) -> None:
     (first,) = generate(world, [3], how=how)
     assert torch.equal(first.labels, short[0].labels)
     assert len({chunk_seed(3, number) for number in range(100)}) == 100
+
+
+def test_windows_that_follow_are_made_with_the_gain() -> None:
+    """By hand the same; the first window, and any with guidance of its own, without."""
+    world = micro_world(follow_gain=1.3)
+    windows = list(drive(world, 2, 5, how=How(sampler=TWO)))
+    past = Conditions(previous=world.generator.past_of(windows[0].planes))
+    seeds = [chunk_seed(5, 1)]
+    by_gain = {g: world.sample(seeds, past, sampler=TWO, gain=g) for g in (1.0, 1.3, 0.8)}
+    assert close(windows[0].planes, world.sample([chunk_seed(5, 0)], sampler=TWO))
+    assert close(windows[1].planes, by_gain[1.3]) and not close(by_gain[1.3], by_gain[1.0])
+    given = list(drive(world, 2, 5, how=How(sampler=TWO, follow_gain=0.8)))
+    assert close(given[1].planes, by_gain[0.8])
+    guided = list(drive(world, 2, 5, how=How(sampler=TWO, guidance=2.0)))
+    assert close(guided[1].planes, world.sample(seeds, past, sampler=TWO, guidance=2.0))
+    forecasts = list(forecast(world, street(), 2, 5, how=How(sampler=TWO)))
+    seen = Conditions(previous=world.generator.past_of(world.encode(street()[None])))
+    assert close(forecasts[0].planes, world.sample([chunk_seed(5, 0)], seen, sampler=TWO))
+
+
+def test_a_gain_scales_the_clean_sample(world: HexPlaneWorld) -> None:
+    """One Euler step is the clean sample alone."""
+    one = SamplerConfig(steps=1)
+    plain, large = (
+        world.generator.map_of(world.sample([3], sampler=one, gain=gain)) for gain in (1.0, 1.5)
+    )
+    torch.testing.assert_close(large, 1.5 * plain, atol=1e-4, rtol=1e-4)
+
+
+def test_gains_without_sense_are_told(world: HexPlaneWorld) -> None:
+    for gain in (0.0, float("nan")):
+        with pytest.raises(BadInput, match="gain"):
+            world.sample([0], sampler=TWO, gain=gain)
+        with pytest.raises(ValueError, match="follow_gain must be finite and positive"):
+            generator_config(follow_gain=gain)
+    noisy = {"flow": None, "epsilon": EpsilonObjective(learned_variance=False), "follow_gain": 1.1}
+    with pytest.raises(ValueError, match="follow_gain is of a flow"):
+        generator_config(**noisy)
+    plain = micro_world(flow=None, epsilon=EpsilonObjective(learned_variance=False))
+    with pytest.raises(BadInput, match="predicts noise takes none"):
+        plain.sample([0], gain=1.1)
 
 
 def test_a_drive_holds_one_window(world: HexPlaneWorld) -> None:

@@ -232,6 +232,36 @@ def test_a_transformer_that_was_stopped_ends_with_the_same_bits(data: Path, tmp_
     assert card["scores"].keys() == told | {"loss", "loss_without"}
 
 
+def test_training_goes_on_from_a_model(data: Path, teacher: Path, tmp_path: Path) -> None:
+    task = DitTask(data=data, dit=MICRO, start=teacher)
+    module, before = task.build(), load_model(teacher)[0]
+    assert isinstance(module, HexPlaneGenerator) and isinstance(before, HexPlaneGenerator)
+    assert all(map(torch.equal, module.parameters(), before.parameters()))
+    assert module.config == before.config
+    scores = task.validate(module.eval(), limit=20)
+    fresh = DitTask(data=data, dit=MICRO)
+    assert scores["loss"] < 0.7 * fresh.validate(fresh.build().eval(), limit=20)["loss"]
+    train_in_parts(task, (3,), save_generator, tmp_path)
+    told = load_model(tmp_path / "whole" / "model")[1]["start"]
+    assert told["weights_sha256"] == load_model(teacher)[1]["weights_sha256"]
+
+
+def test_what_cannot_be_gone_on_with_is_told(data: Path, teacher: Path, tmp_path: Path) -> None:
+    wide = dataclasses.replace(MICRO, width=64)
+    for dit, place, match in (
+        (wide, teacher, "another network than this recipe's"),
+        (MICRO, "hexplane_vae_v1", "no transformer over latents"),
+        (MICRO, "hexplane_student_v1", "is a student itself"),
+    ):
+        with pytest.raises(BadInput, match=match) as told:
+            DitTask(data=data, dit=dit, start=place).build()
+        assert "--start" in str(told.value)
+    named = find_recipe("hexplane_dit_tiny", None, start="hexplane_dit_v1").task
+    assert isinstance(named, DitTask) and named.config.follow_gain == 1
+    with pytest.raises(BadInput, match="--start"):
+        find_recipe("hexplane_vae_tiny", data, start=teacher)
+
+
 def test_the_first_teacher_stays_until_its_round_is_over(data: Path, teacher: Path) -> None:
     module = StudentTask(data=data, teacher=teacher, steps=1, rounds=2).build()
     assert isinstance(module, Distillation)

@@ -36,8 +36,7 @@ class OfRecipe(Command):
     teacher: str | None = None
     """Model folder, or name of a model that ships, that a student learns from."""
     start: str | None = None
-    """Model folder, or name of a model that ships, that training goes on from, in recipes which
-    go on."""
+    """Model folder, or name of a model that ships, that a transformer's training goes on from."""
     student_steps: int | None = None
     """That a student takes in the end."""
     student_rank: int | None = None

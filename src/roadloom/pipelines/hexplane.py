@@ -20,6 +20,7 @@ from torch import Tensor
 from roadloom.datasets.drive_conditions import layout_of
 from roadloom.diffusion.courses import SamplerConfig
 from roadloom.diffusion.denoiser import Denoiser
+from roadloom.diffusion.gain import amplified
 from roadloom.diffusion.guidance import GuidanceConfig, guide
 from roadloom.diffusion.masked import MaskedConfig, sample_masked
 from roadloom.diffusion.sample import Callback, sample
@@ -202,6 +203,7 @@ class HexPlaneWorld:
         *,
         sampler: SamplerConfig | None = None,
         guidance: Guidance = 1.0,
+        gain: float = 1.0,
         known: Known | None = None,
         masked: MaskedConfig | None = None,
         callback: Callback | None = None,
@@ -211,18 +213,21 @@ class HexPlaneWorld:
         Args:
             conditions: of the batch; ``previous`` as ``generator.past_of`` gives it.
             sampler: None: the generator's own.
+            gain: of clean samples, see ``diffusion.gain``; for a flow.
             known: what to keep; those cells come back bit for bit.
             masked: how known cells are kept on the way.
             callback: told of every step.
 
         Raises:
             BadInput: no seed, conditions that do not fit or that the generator never learned, a
-                sampler of another objective, or guidance of a student.
+                sampler of another objective, guidance of a student, or a gain without a flow.
         """
         way = self.sampler() if sampler is None else sampler
         check_way(self.config, way, guidance)
         check_conditions(self.config, conditions, len(seeds))
-        guided = self._guided(conditions, guidance)
+        if gain != 1 and self.config.flow is None:
+            raise BadInput("a generator that predicts noise takes none", field="gain")
+        guided = amplified(self._guided(conditions, guidance), gain)
         noise = noise_like(seeds, self.config.shape, device=self.device)
         if known is None:
             return self.generator.planes(sample(guided, noise, way, seeds, callback=callback))

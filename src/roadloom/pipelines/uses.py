@@ -40,6 +40,8 @@ class How:
     sampler: SamplerConfig | None = None
     """None: the generator's own."""
     guidance: Guidance = 1.0
+    follow_gain: float | None = None
+    """Of windows that follow a generated one; None: the generator's own, 1 with guidance."""
     masked: MaskedConfig = field(default_factory=MaskedConfig)
     """Of in- and out-painting."""
     callback: Callback | None = None
@@ -112,9 +114,18 @@ def drive(
     for number, own in zip(range(chunks), given, strict=False):
         asked = _with_past(world, own, past)
         seeds = [chunk_seed(seed, number)]
-        (window,) = _made(world, seeds, asked, _sampled(world, seeds, asked, how))
+        gain = follow_gain(world, how) if number else 1.0
+        (window,) = _made(world, seeds, asked, _sampled(world, seeds, asked, how, gain=gain))
         past = window.planes
         yield window
+
+
+def follow_gain(world: HexPlaneWorld, how: How | None) -> float:
+    """Gain of windows that follow a generated one; guidance makes them vary more by itself."""
+    how = How() if how is None else how
+    if how.follow_gain is not None:
+        return how.follow_gain
+    return world.config.follow_gain if how.guidance == 1.0 else 1.0
 
 
 def forecast(
@@ -303,11 +314,12 @@ def _sampled(
     conditions: Conditions | None,
     how: How | None,
     known: Known | None = None,
+    gain: float = 1.0,
 ) -> Planes:
     how = How() if how is None else how
     return world.sample(
-        seeds, conditions, sampler=how.sampler, guidance=how.guidance, known=known,
-        masked=how.masked, callback=how.callback,
+        seeds, conditions, sampler=how.sampler, guidance=how.guidance, gain=gain,
+        known=known, masked=how.masked, callback=how.callback,
     )  # fmt: skip
 
 

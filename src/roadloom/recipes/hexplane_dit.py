@@ -41,7 +41,6 @@ from roadloom.recipes.latents import (
     validation_losses,
     windows_of,
 )
-from roadloom.recipes.own_past import own_pasts
 from roadloom.recipes.recipe import Recipe
 from roadloom.training.config import TrainConfig
 from roadloom.training.task import Examples, Step
@@ -68,8 +67,6 @@ class DitTask:
     """False: latents as they are, which is the published way."""
     carry_past: bool = True
     """See ``ahead``; where the latents tell the ego's motion."""
-    own_past: float = 0.0
-    """Share of pasts that the network makes anew, see there; for a flow."""
     start: str | Path | None = None
     """Model folder, or name of a model that ships, to go on from; None: from nothing."""
     preload: int = 0
@@ -78,10 +75,6 @@ class DitTask:
     """How many windows are made up: as many as 100 drives of 200 frames hold, every fourth."""
     partial: bool = False
     """Take folders that are still being written, with what is there."""
-
-    def __post_init__(self) -> None:
-        if self.own_past and self.flow is None:
-            raise ValueError("own_past needs the flow")
 
     def build(self) -> nn.Module:
         module = HexPlaneGenerator(self.config)
@@ -101,9 +94,8 @@ class DitTask:
         self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
     ) -> tuple[Tensor, dict[str, Tensor]]:
         latent, objective = batch["latent"], self.config.objective
-        known = own_pasts(module, batch, step.seeds, self.own_past)
         conditions = training_conditions(
-            known, self.config, step.seeds, self.drops, self.past_noise
+            batch, self.config, step.seeds, self.drops, self.past_noise
         )
         times = objective.draw(step.seeds, latent.device)
         noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
@@ -128,7 +120,7 @@ class DitTask:
             "about": "Transformer that generates 16 frames of 4-D occupancy as latents.",
             "conditions": list(self.config.dit.conditions), "drops": self.drops,
             "past_noise": self.past_noise, "balance": self.balance, "motion": self.motion,
-            "carry_past": self.config.carry_past, "own_past": self.own_past,
+            "carry_past": self.config.carry_past,
         }  # fmt: skip
         if self.start is not None:
             before = load_model(self.start)[1]
@@ -149,7 +141,7 @@ class DitTask:
     def config(self) -> GeneratorConfig:
         """Of the network: its start's, or fitted to the data."""
         if self.start is not None:
-            return flow_generator(self.start, "--start").config
+            return self._config_of(flow_generator(self.start, "--start").config)
         if self.train_folder is None:
             return GeneratorConfig(
                 dit=self.dit, flow=self.flow, epsilon=self.epsilon,
@@ -160,6 +152,19 @@ class DitTask:
             self.train_folder, self.dit, self.flow, self.epsilon, normalise=self.normalise,
             carry_past=self.carry_past,
         )  # fmt: skip
+
+    def _config_of(self, known: GeneratorConfig) -> GeneratorConfig:
+        """The start's, which must be of this recipe's kind. Its gain was that of its weights."""
+        mine = {
+            name: getattr(known.dit, name)
+            for name in ("size", "channels", "frames", "layout_kinds")
+        }
+        if replace(self.dit, **mine) != known.dit:
+            raise BadInput(
+                "is another network than this recipe's", file=self.start, field="--start",
+                remedy="go on with the recipe that trained it",
+            )  # fmt: skip
+        return replace(known, follow_gain=1.0)
 
     @cached_property
     def weights(self) -> Tensor | None:
@@ -214,12 +219,12 @@ def save_generator(module: nn.Module, folder: Path, card: dict[str, Any], **stor
     save_model(folder, module, "hexplane_dit", module.config, known, half=True, **stored)
 
 
-def hexplane_dit_tiny(data: Path | None) -> Recipe:
+def hexplane_dit_tiny(data: Path | None, *, start: str | Path | None = None) -> Recipe:
     """Our transformer on two CPU cores."""
     return Recipe(
         name="hexplane_dit_tiny",
         about="transformer over latents, 2.4 million parameters, four conditions; 2 CPU cores",
-        task=DitTask(data=data),
+        task=DitTask(data=data, start=start),
         train=TrainConfig(
             steps=8000, batch=16, learning_rate=1e-3, warmup_steps=200, ema_decay=0.999,
             precision="bf16", save_every=200, validate_every=1000, validate_limit=40,
@@ -228,33 +233,12 @@ def hexplane_dit_tiny(data: Path | None) -> Recipe:
     )  # fmt: skip
 
 
-def hexplane_drive_tiny(data: Path | None, *, start: str | Path | None = None) -> Recipe:
-    """Our transformer once more, on pasts of its own: for drives of many windows.
-
-    Raises:
-        BadInput: data without a start.
-    """
-    if data is not None and start is None:
-        raise BadInput(
-            "pasts of its own need a network that can make them", field="--start",
-            remedy="name the model folder of a hexplane_dit run, or one that ships",
-        )  # fmt: skip
-    tiny = hexplane_dit_tiny(data)
-    return replace(
-        tiny,
-        name="hexplane_drive_tiny",
-        about="a trained transformer goes on with pasts of its own, for long drives; 2 CPU cores",
-        task=DitTask(data=data, own_past=0.5, start=start),
-        train=replace(tiny.train, steps=3000, learning_rate=5e-4),
-    )  # fmt: skip
-
-
-def hexplane_dit_small(data: Path | None) -> Recipe:
+def hexplane_dit_small(data: Path | None, *, start: str | Path | None = None) -> Recipe:
     """Ours on a GPU of 8 GB."""
     return Recipe(
         name="hexplane_dit_small",
         about="transformer over latents, 10 million parameters, patches of 2; one GPU of 8 GB",
-        task=DitTask(data=data, dit=dit_base(width=256, depth=12, heads=4)),
+        task=DitTask(data=data, dit=dit_base(width=256, depth=12, heads=4), start=start),
         train=TrainConfig(
             steps=100_000, batch=32, micro_batch=8, learning_rate=5e-4, warmup_steps=1000,
             ema_decay=0.9995, precision="bf16", save_every=1000, validate_every=5000,
@@ -264,14 +248,14 @@ def hexplane_dit_small(data: Path | None) -> Recipe:
     )  # fmt: skip
 
 
-def hexplane_dit_base(data: Path | None) -> Recipe:
+def hexplane_dit_base(data: Path | None, *, start: str | Path | None = None) -> Recipe:
     """Ours at the published size, on a GPU of 24 GB."""
     small = hexplane_dit_small(data)
     return replace(
         small,
         name="hexplane_dit_base",
         about="transformer over latents, 30 million parameters, patches of 2; one GPU of 24 GB",
-        task=DitTask(data=data, dit=dit_base()),
+        task=DitTask(data=data, dit=dit_base(), start=start),
         train=replace(
             small.train, steps=200_000, batch=64, micro_batch=16, learning_rate=3e-4,
             ema_decay=0.9999, workers=8,

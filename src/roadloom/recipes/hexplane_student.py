@@ -183,7 +183,9 @@ class StudentTask:
 
     def build(self) -> nn.Module:
         last = StudentGrid(steps=self.steps, shift=self.shift)
-        student = HexPlaneGenerator(replace(self.config, student=last, guidance=self.guidance))
+        student = HexPlaneGenerator(
+            replace(self.config, student=last, guidance=self.guidance, follow_gain=1.0)
+        )
         teacher = HexPlaneGenerator(self.config)
         if self.teacher is not None and not student.dit.position.is_meta:
             trained = self._teacher()

@@ -10,6 +10,7 @@ and deviation 1. Statistics, objective and the name of the autoencoder travel wi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from math import isfinite
 
 import torch
 from jaxtyping import Bool, Float
@@ -62,6 +63,9 @@ class GeneratorConfig:
     carry_past: bool = False
     """The window before is moved to where this one is foreseen (see ``ahead``); its latents tell
     the ego's motion."""
+    follow_gain: float = 1.0
+    """What clean samples are multiplied by in a window that follows a generated one, without
+    further guidance (``diffusion.gain``): a measured property of the weights."""
 
     def __post_init__(self) -> None:
         if (self.flow is None) == (self.epsilon is None):
@@ -77,6 +81,10 @@ class GeneratorConfig:
             raise ValueError("carry_past needs the condition previous")
         if self.carry_past and self.dit.channels < CHANNELS:
             raise ValueError(f"carry_past needs {CHANNELS} channels that tell the motion")
+        if self.follow_gain != 1 and self.flow is None:
+            raise ValueError("follow_gain is of a flow")
+        if not isfinite(self.follow_gain) or self.follow_gain <= 0:
+            raise ValueError(f"follow_gain must be finite and positive, got {self.follow_gain}")
         if self.hz <= 0:
             raise ValueError(f"hz must be positive, got {self.hz}")
 
