@@ -35,7 +35,7 @@ from roadloom.pipelines.evaluate import (
     score_generation,
 )
 from roadloom.pipelines.hexplane import HexPlaneWorld
-from roadloom.pipelines.uses import How, drive
+from roadloom.pipelines.uses import How, drive, follow_gain
 from roadloom.training.machine import peak_memory
 from studies.hexplane_common import (
     Kept,
@@ -111,7 +111,7 @@ def make(world: HexPlaneWorld, args: Any) -> Kept:
     how = how_of(world, args)
     facts = facts_of(
         world, args, steps=world.sampler(args.steps).steps, guidance=args.guidance,
-        chunks=args.chunks, use=args.use,
+        chunks=args.chunks, use=args.use, follow_gain=follow_gain(world, how),
     )  # fmt: skip
     kept = Kept.of(args.out / "windows", window_shape(world), facts)
     last = args.chunks - 1
@@ -246,7 +246,8 @@ def main() -> None:
     lines.append(f"last over the most of the first two: {growth:.3f}, constant: {growth <= CALM}")
     facts |= {
         "peak_mib": peaks, "growth": growth, "steps": world.sampler(args.steps).steps,
-        "guidance": args.guidance, "use": args.use, "models": dict(world.names),
+        "guidance": args.guidance, "follow_gain": follow_gain(world, how_of(world, args)),
+        "use": args.use, "models": dict(world.names),
     }  # fmt: skip
     report(args.out, "drive", "\n".join(lines), facts)
 
