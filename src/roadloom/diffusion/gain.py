@@ -1,9 +1,10 @@
 """Clean samples made a little larger or smaller on the way: what a sampler lost, put back.
 
 A network that has not learned its data to the end foresees clean samples that vary too little,
-and each step takes it further from what it saw in training (Ning et al. 2023, arXiv 2308.15321,
-section 4, who scale the noise instead). One sample hardly shows it. Where each sample is made from
-the one before, as in a drive, the loss adds up; a network with strong guidance gains instead.
+and each step takes it further from what it saw in training (the exposure bias of Ning et al. 2023,
+arXiv 2308.15321, who scale the predicted noise instead). One sample hardly shows it. Where each
+sample is made from the one before, as in a drive, the loss adds up; a network with strong guidance
+gains instead.
 
     x_0 = x - t v -> gain x_0, so v' = gain v + (1 - gain) x / t
 

@@ -29,7 +29,16 @@ from roadloom.pipelines.pictures import write_film, write_look
 from roadloom.pipelines.real_windows import RealWindows
 from roadloom.pipelines.regions import region_of
 from roadloom.pipelines.saved import clip_of, story
-from roadloom.pipelines.uses import Direction, How, Window, drive, forecast, inpaint, outpaint
+from roadloom.pipelines.uses import (
+    Direction,
+    How,
+    Window,
+    drive,
+    follow_gain,
+    forecast,
+    inpaint,
+    outpaint,
+)
 from roadloom.scene.clip import Clip
 
 Edit = Literal["inpaint", "outpaint", "forecast"]
@@ -148,7 +157,10 @@ def clips_of(world: HexPlaneWorld, wish: Wish) -> Iterator[Clip]:
             f"{wish.guidance:g} has no condition to strengthen", field="guidance",
             remedy="give a condition, such as --command left, or leave guidance out",
         )  # fmt: skip
-    told = story(world, wish.edit or "generate", way, wish.guidance, named, **_told(wish))
+    more = _told(wish)
+    if chunks > 1:
+        more["follow_gain"] = follow_gain(world, How(guidance=wish.guidance))
+    told = story(world, wish.edit or "generate", way, wish.guidance, named, **more)
     with show_progress(
         total=wish.count * chunks * way.steps, desc="generating", unit="step"
     ) as bar:
