@@ -1,6 +1,7 @@
 """Which ``follow_gain`` keeps the windows of a drive as varied as recorded ones?
 
     python -m studies.hexplane_gain --data LATENTS --model DIT --steps 10 --out OUT
+    python -m studies.hexplane_gain --data LATENTS --model STUDENT --gains 0.92 0.96 1 --out OUT
 
 LATENTS holds latents as ``train`` and ``val``; only train is read, so that scores on val have not
 seen the choice. Drives are told the layouts and trajectories of recorded clips, a clip each, for
@@ -79,16 +80,25 @@ def drives_of(
 def best(ratios: dict[float, float]) -> float:
     """Gain of ratio 1 on the line through the tried ones."""
     gains = sorted(ratios)
+    values = [ratios[gain] for gain in gains]
+    if values != sorted(values):
+        raise SystemExit(f"ratios do not rise with the gain: {ratios}; take more drives")
     if not min(ratios.values()) <= 1 <= max(ratios.values()):
         raise SystemExit(f"no ratio of 1 between the tried gains: {ratios}; try others")
-    values = np.maximum.accumulate([ratios[gain] for gain in gains])
     return float(np.interp(1.0, values, gains))
 
 
-def write(model: str, gain: float) -> None:
-    """Into the model's folder, and among the commands that made it, if its card tells them."""
+def write(model: str, gain: float, words: str) -> None:
+    """Into the model's folder, and among the commands that made it, if its card tells them.
+
+    Args:
+        words: the options that the gain was found with.
+    """
     folder = find_model(model)
-    made = f"python -m studies.hexplane_gain --data latents --model {folder.name} --write"
+    made = (
+        f"python -m studies.hexplane_gain --data latents --model {folder.name} {words} "
+        "--out runs/gain --write"
+    )
     config, card = read_json(folder / CONFIG), read_json(folder / CARD)
     config["config"]["follow_gain"] = card["follow_gain"] = gain
     if made not in card.get("commands", [made]):
@@ -115,6 +125,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true", help="into the model's folder")
     args = parser.parse_args()
+    if len(set(args.gains)) < 2 or not all(0.5 <= gain <= 2 for gain in args.gains):
+        parser.error("--gains: give two or more, from 0.5 to 2")
+    if args.drives < 1 or args.chunks < 2:
+        parser.error("give one drive or more, of two --chunks or more")
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     world = load_world(args.model, args.vae)
@@ -142,7 +156,10 @@ def main() -> None:
     }  # fmt: skip
     report(args.out, "gain", text, facts)
     if args.write:
-        write(args.model, chosen)
+        words = f"--gains {' '.join(f'{gain:g}' for gain in args.gains)} --drives {args.drives}"
+        words += f" --chunks {args.chunks} --seed {args.seed}" + " --bf16" * args.bf16
+        words += "" if args.steps is None else f" --steps {args.steps}"
+        write(args.model, chosen, words)
 
 
 if __name__ == "__main__":

@@ -186,10 +186,13 @@ def test_a_gain_scales_the_clean_sample(world: HexPlaneWorld) -> None:
 
 
 def test_gains_without_sense_are_told(world: HexPlaneWorld) -> None:
-    for gain in (0.0, float("nan")):
-        with pytest.raises(BadInput, match="gain"):
-            world.sample([0], sampler=TWO, gain=gain)
-        with pytest.raises(ValueError, match="follow_gain must be finite and positive"):
+    for gain in (0.0, float("nan"), 1e308):
+        if gain != 1e308:
+            with pytest.raises(BadInput, match="gain"):
+                world.sample([0], sampler=TWO, gain=gain)
+            with pytest.raises(BadInput, match="follow_gain"):
+                How(follow_gain=gain)
+        with pytest.raises(ValueError, match="follow_gain must lie in"):
             generator_config(follow_gain=gain)
     noisy = {"flow": None, "epsilon": EpsilonObjective(learned_variance=False), "follow_gain": 1.1}
     with pytest.raises(ValueError, match="follow_gain is of a flow"):

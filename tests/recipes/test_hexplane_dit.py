@@ -26,7 +26,7 @@ from roadloom.datasets.latents import LatentFolder
 from roadloom.diffusion.courses import SamplerConfig
 from roadloom.diffusion.objectives import FlowObjective, published
 from roadloom.diffusion.sample import sample
-from roadloom.diffusion.schedules import LEVELS
+from roadloom.diffusion.schedules import LEVELS, FlowSchedule
 from roadloom.diffusion.seeds import noise_like
 from roadloom.errors import BadInput
 from roadloom.models.hexplane.conditions import NAMES as CONDITIONS
@@ -249,13 +249,19 @@ def test_training_goes_on_from_a_model(data: Path, teacher: Path, tmp_path: Path
 def test_what_cannot_be_gone_on_with_is_told(data: Path, teacher: Path, tmp_path: Path) -> None:
     wide = dataclasses.replace(MICRO, width=64)
     for dit, place, match in (
-        (wide, teacher, "another network than this recipe's"),
+        (wide, teacher, "dit differ"),
         (MICRO, "hexplane_vae_v1", "no transformer over latents"),
         (MICRO, "hexplane_student_v1", "is a student itself"),
     ):
         with pytest.raises(BadInput, match=match) as told:
             DitTask(data=data, dit=dit, start=place).build()
         assert "--start" in str(told.value)
+    other = toy_latents(made_drives(tmp_path / "p"), tmp_path / "other", 0, encoder="f" * 64)
+    with pytest.raises(BadInput, match="vae differ"):
+        DitTask(data=other, dit=MICRO, start=teacher).build()
+    with pytest.raises(BadInput, match="flow differ"):
+        shifted = FlowObjective(schedule=FlowSchedule(shift=7.0))
+        DitTask(data=data, dit=MICRO, flow=shifted, start=teacher).build()
     named = find_recipe("hexplane_dit_tiny", None, start="hexplane_dit_v1").task
     assert isinstance(named, DitTask) and named.config.follow_gain == 1
     with pytest.raises(BadInput, match="--start"):

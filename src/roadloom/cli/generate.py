@@ -32,7 +32,8 @@ class GenerateHexplane(Command):
     seed: int = 0
     """The same seed gives the same clip."""
     guidance: float = 1.0
-    """How strongly conditions are followed; 1 is as trained."""
+    """How strongly conditions are followed; 1 is as trained. A few-step student has its own built
+    in."""
     command: tuple[Literal["static", "forward", "left", "right"], ...] = ()
     """What the driver does: one word for all windows, or one for each."""
     trajectory: Path | None = None

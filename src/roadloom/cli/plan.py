@@ -36,7 +36,8 @@ class OfRecipe(Command):
     teacher: str | None = None
     """Model folder, or name of a model that ships, that a student learns from."""
     start: str | None = None
-    """Model folder, or name of a model that ships, that a transformer's training goes on from."""
+    """Model folder, or name of a model that ships, whose weights a hexplane_dit recipe begins with;
+    the same recipe must have made it."""
     student_steps: int | None = None
     """That a student takes in the end."""
     student_rank: int | None = None

@@ -20,6 +20,21 @@ from roadloom.diffusion.denoiser import Denoiser
 from roadloom.diffusion.schedules import LEVELS, per_sample
 from roadloom.errors import BadInput
 
+_LEAST = 1e-6
+"""Time below which ``x`` is the clean sample."""
+
+
+def check_gain(gain: object, field: str = "gain") -> None:
+    """
+    Raises:
+        BadInput: it is no finite positive number.
+    """
+    if type(gain) not in (int, float) or not isfinite(gain) or gain <= 0:  # type: ignore[arg-type, operator]
+        raise BadInput(
+            f"must be a finite positive number, got {gain!r}", field=field,
+            remedy="leave it out, or take one near 1",
+        )  # fmt: skip
+
 
 def amplified(denoise: Denoiser, gain: float) -> Denoiser:
     """A flow's denoiser whose clean samples are multiplied by ``gain``; at time 0 it is as it was.
@@ -27,15 +42,14 @@ def amplified(denoise: Denoiser, gain: float) -> Denoiser:
     Raises:
         BadInput: the gain is not finite and positive.
     """
-    if not isfinite(gain) or gain <= 0:
-        raise BadInput(f"must be finite and positive, got {gain}", field="gain")
+    check_gain(gain)
     if gain == 1:
         return denoise
 
     def scaled(x: Tensor, times: Tensor) -> Tensor:
         velocity = denoise(x, times)
         share = per_sample(times / LEVELS, x)
-        less = torch.where(share > 0, (1 - gain) * x / share, (1 - gain) * velocity)
-        return gain * velocity + less.to(velocity.dtype)
+        more = gain * velocity + ((1 - gain) * x / share).to(velocity.dtype)
+        return torch.where(share > _LEAST, more, velocity)
 
     return scaled

@@ -86,10 +86,15 @@ class Wish:
             raise BadInput(f"must be at most {MOST_FRAMES}", field="frames")
         if not isfinite(self.guidance):
             raise BadInput(f"must be finite, got {self.guidance}", field="guidance")
-        if bool(self.edit or self.use) != bool(self.window):
+        if (self.edit or self.use) and not self.window:
             raise BadInput(
-                "and what is made of it come together", field="window",
-                remedy="give window with use or edit, or neither",
+                "is needed by use and edit", field="window",
+                remedy="name one, such as town-v1:val:3@2.5",
+            )  # fmt: skip
+        if self.window and not (self.edit or self.use):
+            raise BadInput(
+                "is given, but nothing is made of it", field="window",
+                remedy="say what, such as --use layout or --edit forecast",
             )  # fmt: skip
         if bool(self.region) != (self.edit == "inpaint"):
             raise BadInput(

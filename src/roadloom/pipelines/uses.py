@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from roadloom.diffusion.courses import SamplerConfig
+from roadloom.diffusion.gain import check_gain
 from roadloom.diffusion.masked import MaskedConfig
 from roadloom.diffusion.sample import Callback
 from roadloom.errors import BadInput
@@ -46,6 +47,10 @@ class How:
     """Of in- and out-painting."""
     callback: Callback | None = None
     """Told of every step."""
+
+    def __post_init__(self) -> None:
+        if self.follow_gain is not None:
+            check_gain(self.follow_gain, "follow_gain")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ cells of the map that hold a plane.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,8 @@ class DitTask:
         if self.train_folder is None:
             return MadeLatents(config=self.config, count=self.made)
         windows = windows_of(self.train_folder, self.config)
+        if self.val_folder is not None:
+            windows_of(self.val_folder, self.config)  # refuses now what it would refuse later
         if self.preload:
             windows.preload(self.preload)
         return windows
@@ -142,6 +144,9 @@ class DitTask:
         """Of the network: its start's, or fitted to the data."""
         if self.start is not None:
             return self._config_of(flow_generator(self.start, "--start").config)
+        return self._fitted()
+
+    def _fitted(self) -> GeneratorConfig:
         if self.train_folder is None:
             return GeneratorConfig(
                 dit=self.dit, flow=self.flow, epsilon=self.epsilon,
@@ -154,15 +159,24 @@ class DitTask:
         )  # fmt: skip
 
     def _config_of(self, known: GeneratorConfig) -> GeneratorConfig:
-        """The start's, which must be of this recipe's kind. Its gain was that of its weights."""
-        mine = {
-            name: getattr(known.dit, name)
-            for name in ("size", "channels", "frames", "layout_kinds")
-        }
-        if replace(self.dit, **mine) != known.dit:
+        """The start's, statistics included, if all else is as this recipe and these latents have
+        it. Its gain was that of its weights."""
+        mine = self._fitted()
+        if self.train_folder is None:
+            sizes = ("size", "channels", "frames", "layout_kinds")
+            dit = replace(self.dit, **{name: getattr(known.dit, name) for name in sizes})
+            mine = replace(known, dit=dit, flow=self.flow, epsilon=self.epsilon)
+        odd = [
+            field.name
+            for field in fields(known)
+            if field.name not in ("statistics", "follow_gain")
+            and getattr(known, field.name) != getattr(mine, field.name)
+        ]
+        if odd:
             raise BadInput(
-                "is another network than this recipe's", file=self.start, field="--start",
-                remedy="go on with the recipe that trained it",
+                f"is not what this recipe makes of these latents: {', '.join(odd)} differ",
+                file=self.start, field="--start",
+                remedy="go on with the recipe that made it, on latents of the same kind",
             )  # fmt: skip
         return replace(known, follow_gain=1.0)
 
@@ -190,11 +204,14 @@ def flow_generator(place: str | Path, field: str) -> HexPlaneGenerator:
             f"is a {type(module).__name__}, no transformer over latents", file=place, field=field,
             remedy="name what a hexplane_dit recipe trained",
         )  # fmt: skip
-    if module.config.flow is None or module.config.student is not None:
+    if module.config.student is not None:
         raise BadInput(
-            "predicts noise or is a student itself", file=place, field=field,
-            remedy="take one trained on the flow",
-        )  # fmt: skip
+            "is a student itself", file=place, field=field, remedy="name the student's teacher"
+        )
+    if module.config.flow is None:
+        raise BadInput(
+            "predicts noise", file=place, field=field, remedy="take one trained on the flow"
+        )
     return module
 
 

@@ -196,6 +196,8 @@ class StudentTask:
     def examples(self) -> Examples:
         if self.train_folder is None:
             return MadeLatents(config=self.config, count=self.made)
+        if self.val_folder is not None:
+            windows_of(self.val_folder, self.config)  # refuses now what it would refuse later
         return windows_of(self.train_folder, self.config)
 
     def loss(

@@ -10,7 +10,6 @@ and deviation 1. Statistics, objective and the name of the autoencoder travel wi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from math import isfinite
 
 import torch
 from jaxtyping import Bool, Float
@@ -83,8 +82,8 @@ class GeneratorConfig:
             raise ValueError(f"carry_past needs {CHANNELS} channels that tell the motion")
         if self.follow_gain != 1 and self.flow is None:
             raise ValueError("follow_gain is of a flow")
-        if not isfinite(self.follow_gain) or self.follow_gain <= 0:
-            raise ValueError(f"follow_gain must be finite and positive, got {self.follow_gain}")
+        if not 0.5 <= self.follow_gain <= 2:
+            raise ValueError(f"follow_gain must lie in 0.5 to 2, got {self.follow_gain}")
         if self.hz <= 0:
             raise ValueError(f"hz must be positive, got {self.hz}")
 
