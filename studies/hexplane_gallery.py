@@ -10,7 +10,7 @@ asked way is a strip of cells on it. Nothing is chosen by hand: seeds go up from
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -119,6 +119,7 @@ class Gallery:
     def __init__(self, world: HexPlaneWorld, windows: OccupancyWindows, args: Any) -> None:
         self.world, self.windows, self.args = world, windows, args
         self.how = How(sampler=world.sampler(args.steps), guidance=args.guidance)
+        self.alone = replace(self.how, guidance=1.0)  # a drive that is told nothing has its gain
         scenes = [scene.drive.scene_id for scene in windows.scenes]
         self.scene = 0 if args.scene_name is None else scenes.index(args.scene_name)
         found = windows.scenes[self.scene].window_at(args.start)
@@ -170,7 +171,7 @@ class Gallery:
                              self.past)  # fmt: skip
             yield Shown("drive", "a drive of 128 frames", self.driven())
             after = forecast(
-                self.world, self.real, 2, self.args.seed, how=self.how, motion=self.way
+                self.world, self.real, 2, self.args.seed, how=self.alone, motion=self.way
             )
             labels = torch.cat([window.labels for window in after])
             yield Shown("forecast", "forecast of 32 frames", labels, self.real)
@@ -180,7 +181,7 @@ class Gallery:
         return self.world.labels(self.world.encode(self.real[None], self.way[None]))[0]
 
     def driven(self) -> Tensor:
-        chunks = drive(self.world, self.args.chunks, self.args.seed, how=self.how)
+        chunks = drive(self.world, self.args.chunks, self.args.seed, how=self.alone)
         return torch.cat([window.labels for window in chunks])
 
     def edits(self) -> Iterator[Shown]:
