@@ -33,9 +33,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )  # fmt: skip
         command = [sys.executable, "-m", "tests.training.two", str(out)]
         processes.append(subprocess.Popen(command, env=names, stderr=subprocess.PIPE, text=True))
-    for process in processes:
-        _, said = process.communicate(timeout=280)
-        assert process.returncode == 0, said
+    said = [process.communicate(timeout=280)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(said)
     return out
 
 
@@ -85,6 +84,10 @@ def test_all_processes_raise_the_same_error(two: Path) -> None:
     assert said[0] == said[1] and "nan" in said[0]
     names = said[0].partition("on examples ")[2].partition(" (")[0].split(", ")
     assert "3" in names and len(names) == 2  # of four: those of one process
+
+
+def test_a_program_that_ends_has_left_the_group(two: Path) -> None:
+    assert (two / "left_0").exists() and (two / "left_1").exists()
 
 
 def test_sums_over_processes_have_the_gradient_of_the_whole(two: Path) -> None:

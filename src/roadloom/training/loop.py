@@ -39,6 +39,7 @@ from roadloom.training.export import SaveModel, export_model
 from roadloom.training.log import Log
 from roadloom.training.machine import MIB, folder_bytes, peak_memory
 from roadloom.training.order import Order
+from roadloom.training.reduce import all_sum
 from roadloom.training.spread import start
 from roadloom.training.task import Task
 from roadloom.training.trainer import Advance, Trainer
@@ -272,7 +273,7 @@ class Run:
         facts = {
             "seconds": dict(self.clock.seconds),
             "memory_bytes": self.memory,
-            "disk_bytes": folder_bytes(self.out),
+            "disk_bytes": self._disk_bytes(),
             "device": str(self.spread.device),
             "processes": self.spread.processes,
         }
@@ -284,6 +285,11 @@ class Run:
             )
         self.spread.barrier()
         return Result(finished=finished, step=self.trainer.step, scores=self.scores, facts=facts)
+
+    def _disk_bytes(self) -> int:
+        """As the first process counts: others would meet files that it is just writing."""
+        mine = folder_bytes(self.out) if self.first else 0
+        return int(all_sum(torch.tensor(mine, device=self.spread.device)))
 
 
 class Clock:

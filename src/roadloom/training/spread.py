@@ -5,6 +5,7 @@ Under ``torchrun`` Fabric starts the process group, and wraps the module for dat
 module and its declared blocks must take and return tensors, or tuples, lists and dicts of them.
 """
 
+import atexit
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -55,6 +56,7 @@ class ManyProcesses(Spread):
             strategy=_sharding(processes) if strategy == "fsdp2" else "ddp",
         )
         self._fabric.launch()
+        atexit.register(_leave_group)
         self.rank, self.processes = self._fabric.global_rank, self._fabric.world_size
         self._sharded = strategy == "fsdp2"
         super().__init__(self._fabric.device)
@@ -73,6 +75,13 @@ class ManyProcesses(Spread):
 
     def barrier(self) -> None:
         dist.barrier()
+
+
+def _leave_group() -> None:
+    """At the end of the program: gloo's threads abort a program that ends in their midst
+    (pytorch issue 190489), and Fabric leaves only groups of GPUs."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def start(config: TrainConfig, device: str | torch.device) -> Spread:
