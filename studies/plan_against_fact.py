@@ -7,7 +7,7 @@ The first trains every ``tiny`` recipe by ``roadloom train``, which plans and th
 many steps as take some minutes on two cores (``STEPS``, times ``--times``). DIR holds prepared
 clips as ``train`` and ``val``. Recipes over latents read ``--latents``; without it an untrained
 autoencoder encodes a few clips into OUT/latents. The student learns from what the transformer's
-run left. A run that is done is not done again.
+run left, and drives start there. A run that is done is not done again.
 
 The second reads folders of finished runs of any length (``run.json``). Figures are only as good
 as the machine is quiet: the plan and the run are minutes apart.
@@ -30,9 +30,9 @@ from studies.hexplane_common import markdown, report
 
 STEPS = {
     "features_view_tiny": 150, "features_scene_tiny": 80, "hexplane_vae_tiny": 150,
-    "hexplane_dit_tiny": 150, "hexplane_student_tiny": 100,
+    "hexplane_dit_tiny": 150, "hexplane_drive_tiny": 100, "hexplane_student_tiny": 100,
 }  # fmt: skip
-LATENT = ("hexplane_dit_tiny", "hexplane_student_tiny")
+LATENT = ("hexplane_dit_tiny", "hexplane_drive_tiny", "hexplane_student_tiny")
 GOAL = 0.2
 MIB = 2**20
 
@@ -71,6 +71,8 @@ def run(name: str, args: argparse.Namespace) -> Path:
     words += ["--steps", str(steps), *(["--partial"] if name == "hexplane_vae_tiny" else [])]
     if name == "hexplane_student_tiny":
         words += ["--teacher", args.teacher or args.out / "hexplane_dit_tiny" / "model"]
+    if name == "hexplane_drive_tiny":
+        words += ["--start", args.teacher or args.out / "hexplane_dit_tiny" / "model"]
     print(roadloom("train", name, *words), flush=True)
     return folder
 
@@ -104,7 +106,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--latents", type=Path, help="with train and val")
-    parser.add_argument("--teacher", help="of the student; else the transformer of this study")
+    parser.add_argument(
+        "--teacher",
+        help="of the student, and where drives start; else the transformer of this study",
+    )
     parser.add_argument("--clips", type=int, default=4, help="of train, encoded without --latents")
     parser.add_argument("--times", type=float, default=1.0, help="of the usual steps")
     parser.add_argument("--seed", type=int, default=0)

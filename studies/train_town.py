@@ -3,7 +3,7 @@
     python -m studies.train_town --out DIR --hours 5
     python -m studies.train_town --out DIR --install
 
-    town -> data -> vae -> score -> latents -> dit -> student    features_scene, features_view
+    town -> data -> vae -> score -> latents -> dit -> drive -> student    features_scene, ...
                  -> models/NAME, with the commands in each card -> --install: src/roadloom/weights
 
 Run it again to go on: what is whole is kept, what was cut off is resumed. Each command's output
@@ -29,10 +29,11 @@ from roadloom.training.spread import pick_device
 from studies.train_town_models import MODELS, collect, install
 
 SHARES = {
-    "vae": 0.40, "score": 0.02, "encode": 0.07, "dit": 0.29, "student": 0.11,
-    "features_scene": 0.07, "features_view": 0.04,
+    "vae": 0.40, "score": 0.02, "encode": 0.07, "dit": 0.19, "drive": 0.12,
+    "student": 0.09, "features_scene": 0.07, "features_view": 0.04,
 }  # fmt: skip
 """Of the time, once the data are there; only trainings are fitted to theirs."""
+TRAINED = tuple(stage for stage in SHARES if stage not in ("score", "encode"))
 STAGES = ("prepare", *SHARES, "collect")
 CLIPS = {"train": 700, "val": 150}
 """That ``town-v1`` has."""
@@ -118,14 +119,14 @@ class Town:
         if stage == "collect":
             collect(self.out, {name: self.commands(kind) for name, kind in MODELS.items()})
         elif not self.is_whole(stage):
-            if stage in MODELS.values():
+            if stage in TRAINED:
                 self.choose(stage)
             for words in self.words(stage):
                 self.run(words, self.out / "log" / f"{stage}.log")
 
     def is_whole(self, stage: str) -> bool:
         """Whether nothing is left to do; commands that look for themselves are asked."""
-        if stage in MODELS.values():
+        if stage in TRAINED:
             return self.model(stage).exists()
         return stage == "score" and self._scored()
 
@@ -186,11 +187,12 @@ class Town:
 
     def training(self, what: str, stage: str) -> list[str]:
         """``roadloom train`` or ``plan`` of a stage's recipe."""
-        latents = stage in ("dit", "student")
+        latents = stage in ("dit", "drive", "student")
         words = [what, self.recipe(stage), "--device", self.device]
         words += ["--data", str(self.out / "latents" if latents else self.data)]
         words += ["--partial"] if stage == "vae" else []
-        words += ["--teacher", str(self.model("dit"))] if stage == "student" else []
+        words += ["--start", str(self.model("dit"))] if stage == "drive" else []
+        words += ["--teacher", str(self.model("drive"))] if stage == "student" else []
         words += ["--workers", str(self.workers)] if self.cuda else []
         words += ["--no-plan"] if what == "train" and stage in self.steps else []
         steps = self.chosen.get(stage)
@@ -198,7 +200,9 @@ class Town:
 
     def commands(self, stage: str) -> list[str]:
         """All that made a model, for its card."""
-        before = {"dit": ("vae", "encode"), "student": ("vae", "encode", "dit")}.get(stage, ())
+        before = {
+            "drive": ("vae", "encode", "dit"), "student": ("vae", "encode", "dit", "drive"),
+        }.get(stage, ())  # fmt: skip
         stages = ("prepare", *before, stage)
         return [shlex.join(["roadloom", *words]) for s in stages for words in self.words(s)]
 
@@ -224,7 +228,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="processes that prepare, or read")
     parser.add_argument("--scored", type=int, default=600, help="windows of the VAE's scores")
     parser.add_argument("--hours", type=float, help="for everything")
-    for stage in MODELS.values():
+    for stage in TRAINED:
         parser.add_argument(f"--steps-{stage.replace('_', '-')}", type=int)
     parser.add_argument("--only", help=f"comma-separated: {','.join(STAGES)}")
     parser.add_argument("--install", action="store_true", help="copy models into the package")
@@ -233,7 +237,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None, run: Run = in_process) -> None:
     told = parse(arguments)
-    given = {stage: getattr(told, f"steps_{stage}") for stage in MODELS.values()}
+    given = {stage: getattr(told, f"steps_{stage}") for stage in TRAINED}
     town = Town(
         out=told.out, data=told.data or told.out / "data", device=told.device, clips=told.clips,
         val_clips=told.val_clips, workers=told.workers, stride=told.stride, hours=told.hours,

@@ -14,7 +14,7 @@ from roadloom.models.store import BASE, CARD, CONFIG, README, WEIGHTS, load_mode
 
 MODELS = {
     "hexplane_vae_v1": "vae",
-    "hexplane_dit_v1": "dit",
+    "hexplane_dit_v1": "drive",
     "hexplane_student_v1": "student",
     "features_scene_v1": "features_scene",
     "features_view_v1": "features_view",

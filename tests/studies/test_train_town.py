@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from studies.train_town import SAFETY, STAGES, main, steps_within
+from studies.train_town import SAFETY, STAGES, TRAINED, main, steps_within
 from studies.train_town_models import MODELS, install
 from tests.recipes.toy_latents import made_drives
 
@@ -59,7 +59,7 @@ def store(folder: Path, stage: str) -> None:
     card = {"licence": "Apache-2.0", "recipe": stage}
     extra = {}
     if stage == "student":
-        teacher = folder.parents[1] / "dit" / "model"
+        teacher = folder.parents[1] / "drive" / "model"
         extra = {"base": teacher, "difference": LowRankDifference(module, 2).tensors()}
     save_model(folder, module, "features_view", config, card, half=True, **extra)  # type: ignore[arg-type]
 
@@ -68,14 +68,14 @@ def test_every_stage_runs_once_in_order(tmp_path: Path) -> None:
     fake = Fake()
     main(["--out", str(tmp_path), "--clips", "100"], run=fake)
     assert [words[0] for words in fake.commands] == [
-        "prepare", "prepare", "train", "evaluate", "encode", "encode", *["train"] * 4,
+        "prepare", "prepare", "train", "evaluate", "encode", "encode", *["train"] * 5,
     ]  # fmt: skip
     train, val = fake.of("prepare")
     assert train[train.index("--shard") + 1] == "0/7" and val[val.index("--shard") + 1] == "0/1"
     recipes = [words[1] for words in fake.of("train")]
     assert recipes == [
-        "hexplane_vae_tiny", "hexplane_dit_tiny", "hexplane_student_tiny", "features_scene_tiny",
-        "features_view_tiny",
+        "hexplane_vae_tiny", "hexplane_dit_tiny", "hexplane_drive_tiny", "hexplane_student_tiny",
+        "features_scene_tiny", "features_view_tiny",
     ]  # fmt: skip
     again = Fake()
     main(["--out", str(tmp_path), "--clips", "100"], run=again)
@@ -87,9 +87,9 @@ def test_cards_hold_the_commands_and_scores(tmp_path: Path) -> None:
     main(["--out", str(tmp_path)], run=fake)
     card = read_json(tmp_path / "models" / "hexplane_student_v1" / "card.json")
     assert [words.split()[1] for words in card["commands"]] == [
-        "prepare", "prepare", "train", "encode", "encode", "train", "train",
+        "prepare", "prepare", "train", "encode", "encode", "train", "train", "train",
     ]  # fmt: skip
-    assert card["commands"][-1].split()[1:] == fake.of("train")[2]
+    assert card["commands"][-1].split()[1:] == fake.of("train")[3]
     vae = read_json(tmp_path / "models" / "hexplane_vae_v1" / "card.json")
     assert vae["reconstruction"] == {"miou": 75}
     assert "roadloom prepare" in (tmp_path / "models" / "hexplane_vae_v1" / "README.md").read_text()
@@ -146,7 +146,7 @@ def test_what_is_installed_loads_and_keeps_to_the_budget(
     text = install(tmp_path / "models", shelf)
     total = sum(file.stat().st_size for file in shelf.rglob("*") if file.is_file())
     assert f"{total:,} of 10,000,000 bytes" in text
-    (tmp_path / "dit").rename(tmp_path / "away")  # the student's base lies beside it now
+    (tmp_path / "drive").rename(tmp_path / "away")  # the student's base lies beside it now
     teacher, student = (load_model(shelf / f"hexplane_{name}_v1")[0] for name in ("dit", "student"))
     assert all(map(torch.equal, teacher.parameters(), student.parameters()))
     monkeypatch.setattr(train_town_models, "BUDGET", total - 1)
@@ -189,7 +189,7 @@ def test_the_whole_chain_on_two_drives(tmp_path: Path, monkeypatch: pytest.Monke
     main([
         "--out", str(tmp_path), "--data", str(tmp_path / "data"), "--device", "cpu", "--stride",
         "16", "--scored", "1", "--only", ",".join(STAGES[:-1]),
-        *(word for stage in MODELS.values()
+        *(word for stage in TRAINED
           for word in (f"--steps-{stage.replace('_', '-')}", "4" if stage == "student" else "1")),
     ])  # fmt: skip
     train_town_models.collect(tmp_path, dict.fromkeys(MODELS, []), licence="CC0")

@@ -41,6 +41,7 @@ from roadloom.recipes.latents import (
     validation_losses,
     windows_of,
 )
+from roadloom.recipes.own_past import own_pasts
 from roadloom.recipes.recipe import Recipe
 from roadloom.training.config import TrainConfig
 from roadloom.training.task import Examples, Step
@@ -67,6 +68,8 @@ class DitTask:
     """False: latents as they are, which is the published way."""
     carry_past: bool = True
     """See ``ahead``; where the latents tell the ego's motion."""
+    own_past: float = 0.0
+    """Share of pasts that the network makes anew, see there; for a flow."""
     start: str | Path | None = None
     """Model folder, or name of a model that ships, to go on from; None: from nothing."""
     preload: int = 0
@@ -75,6 +78,10 @@ class DitTask:
     """How many windows are made up: as many as 100 drives of 200 frames hold, every fourth."""
     partial: bool = False
     """Take folders that are still being written, with what is there."""
+
+    def __post_init__(self) -> None:
+        if self.own_past and self.flow is None:
+            raise ValueError("own_past needs the flow")
 
     def build(self) -> nn.Module:
         module = HexPlaneGenerator(self.config)
@@ -96,8 +103,9 @@ class DitTask:
         self, module: nn.Module, batch: Mapping[str, Tensor], step: Step
     ) -> tuple[Tensor, dict[str, Tensor]]:
         latent, objective = batch["latent"], self.config.objective
+        known = own_pasts(module, batch, step.seeds, self.own_past)
         conditions = training_conditions(
-            batch, self.config, step.seeds, self.drops, self.past_noise
+            known, self.config, step.seeds, self.drops, self.past_noise
         )
         times = objective.draw(step.seeds, latent.device)
         noise = noise_like(step.seeds, latent.shape[1:], device=latent.device)
@@ -122,7 +130,7 @@ class DitTask:
             "about": "Transformer that generates 16 frames of 4-D occupancy as latents.",
             "conditions": list(self.config.dit.conditions), "drops": self.drops,
             "past_noise": self.past_noise, "balance": self.balance, "motion": self.motion,
-            "carry_past": self.config.carry_past,
+            "carry_past": self.config.carry_past, "own_past": self.own_past,
         }  # fmt: skip
         if self.start is not None:
             before = load_model(self.start)[1]
@@ -247,6 +255,27 @@ def hexplane_dit_tiny(data: Path | None, *, start: str | Path | None = None) -> 
             precision="bf16", save_every=200, validate_every=1000, validate_limit=40,
         ),
         save=save_generator,
+    )  # fmt: skip
+
+
+def hexplane_drive_tiny(data: Path | None, *, start: str | Path | None = None) -> Recipe:
+    """Our transformer once more, on pasts of its own: for drives of many windows.
+
+    Raises:
+        BadInput: data without a start.
+    """
+    if data is not None and start is None:
+        raise BadInput(
+            "pasts of its own need a network that can make them", field="--start",
+            remedy="name the model folder of a hexplane_dit run, or one that ships",
+        )  # fmt: skip
+    tiny = hexplane_dit_tiny(data)
+    return replace(
+        tiny,
+        name="hexplane_drive_tiny",
+        about="a trained transformer goes on with pasts of its own, for long drives; 2 CPU cores",
+        task=DitTask(data=data, own_past=0.5, start=start),
+        train=replace(tiny.train, steps=3000, learning_rate=5e-4),
     )  # fmt: skip
 
 

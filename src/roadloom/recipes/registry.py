@@ -12,6 +12,7 @@ from roadloom.recipes.hexplane_dit import (
     hexplane_dit_paper,
     hexplane_dit_small,
     hexplane_dit_tiny,
+    hexplane_drive_tiny,
 )
 from roadloom.recipes.hexplane_student import hexplane_student_tiny
 from roadloom.recipes.hexplane_vae import (
@@ -29,6 +30,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "hexplane_dit_small": hexplane_dit_small,
     "hexplane_dit_base": hexplane_dit_base,
     "hexplane_dit_paper": hexplane_dit_paper,
+    "hexplane_drive_tiny": hexplane_drive_tiny,
     "hexplane_student_tiny": hexplane_student_tiny,
     "hexplane_vae_tiny": hexplane_vae_tiny,
     "hexplane_vae_small": hexplane_vae_small,
