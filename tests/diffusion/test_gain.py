@@ -67,6 +67,15 @@ def test_more_gain_more_spread() -> None:
     assert spreads[0] < 0.9 * spreads[1] and spreads[2] > 1.1 * spreads[1]
 
 
+def test_each_value_may_have_a_gain_of_its_own() -> None:
+    known, way = noise(2, 3, 4), SamplerConfig(steps=3)
+    gains = torch.tensor([1.0, 0.5, 2.0])[:, None]
+    made = sample(amplified(sure_of(known), gains), noise(2, 3, 4) + 1, way, [0, 1])
+    torch.testing.assert_close(made, gains * known, atol=2e-5, rtol=2e-5)
+    with pytest.raises(BadInput, match="gain"):
+        amplified(sure_of(known), torch.tensor([1.0, -0.5]))
+
+
 @pytest.mark.parametrize("gain", [0.0, -1.0, float("nan"), float("inf")])
 def test_no_gain_without_sense(gain: float) -> None:
     with pytest.raises(BadInput, match="gain"):

@@ -23,7 +23,9 @@ from roadloom.diffusion.distill import StudentGrid
 from roadloom.diffusion.objectives import EpsilonObjective
 from roadloom.errors import BadInput, MissingInput
 from roadloom.models.hexplane.conditions import Conditions
+from roadloom.models.hexplane.motion import CHANNELS
 from roadloom.models.hexplane.planes import Planes, random_planes
+from roadloom.models.hexplane.rollout import unroll
 from roadloom.pipelines.hexplane import HexPlaneWorld, Known, load_world
 from roadloom.pipelines.uses import How, chunk_seed, drive, forecast, generate
 
@@ -176,13 +178,18 @@ def test_windows_that_follow_are_made_with_the_gain() -> None:
     assert close(forecasts[0].planes, world.sample([chunk_seed(5, 0)], seen, sampler=TWO))
 
 
-def test_a_gain_scales_the_clean_sample(world: HexPlaneWorld) -> None:
+def test_a_gain_scales_the_clean_sample_but_not_the_motion(world: HexPlaneWorld) -> None:
     """One Euler step is the clean sample alone."""
-    one = SamplerConfig(steps=1)
+    one, size = SamplerConfig(steps=1), world.config.dit.size
     plain, large = (
-        world.generator.map_of(world.sample([3], sampler=one, gain=gain)) for gain in (1.0, 1.5)
+        unroll(world.generator.map_of(world.sample([3], sampler=one, gain=gain)), size)
+        for gain in (1.0, 1.5)
     )
-    torch.testing.assert_close(large, 1.5 * plain, atol=1e-4, rtol=1e-4)
+    assert world.vae.config.carries and plain.tz[:, :CHANNELS].abs().min() > 0
+    expected = plain.map(lambda plane: 1.5 * plane)
+    expected.tz[:, :CHANNELS] = plain.tz[:, :CHANNELS]
+    for made, wanted in zip(large, expected, strict=True):
+        torch.testing.assert_close(made, wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_gains_without_sense_are_told(world: HexPlaneWorld) -> None:

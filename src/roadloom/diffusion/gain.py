@@ -8,7 +8,8 @@ gains instead.
 
     x_0 = x - t v -> gain x_0, so v' = gain v + (1 - gain) x / t
 
-The mean of the data must be 0, which normalised latents have.
+The mean of the data must be 0, which normalised latents have. A channel whose size means something,
+as a speed does, must keep a gain of 1: it would grow from sample to sample.
 """
 
 from math import isfinite
@@ -36,15 +37,22 @@ def check_gain(gain: object, field: str = "gain") -> None:
         )  # fmt: skip
 
 
-def amplified(denoise: Denoiser, gain: float) -> Denoiser:
+def amplified(denoise: Denoiser, gain: float | Tensor) -> Denoiser:
     """A flow's denoiser whose clean samples are multiplied by ``gain``; at time 0 it is as it was.
 
+    Args:
+        gain: of all, or of each value, in a shape that broadcasts against the state.
+
     Raises:
-        BadInput: the gain is not finite and positive.
+        BadInput: a gain is not finite and positive.
     """
-    check_gain(gain)
-    if gain == 1:
-        return denoise
+    if isinstance(gain, Tensor):
+        check_gain(float(gain.min()))
+        check_gain(float(gain.max()))
+    else:
+        check_gain(gain)
+        if gain == 1:
+            return denoise
 
     def scaled(x: Tensor, times: Tensor) -> Tensor:
         velocity = denoise(x, times)

@@ -20,7 +20,7 @@ from torch import Tensor
 from roadloom.datasets.drive_conditions import layout_of
 from roadloom.diffusion.courses import SamplerConfig
 from roadloom.diffusion.denoiser import Denoiser
-from roadloom.diffusion.gain import amplified
+from roadloom.diffusion.gain import amplified, check_gain
 from roadloom.diffusion.guidance import GuidanceConfig, guide
 from roadloom.diffusion.masked import MaskedConfig, sample_masked
 from roadloom.diffusion.sample import Callback, sample
@@ -30,9 +30,9 @@ from roadloom.geometry.voxel_grid import VoxelGrid, grid_named
 from roadloom.io.read import read_json
 from roadloom.models.hexplane.conditions import Conditions, check
 from roadloom.models.hexplane.generator import GeneratorConfig, HexPlaneGenerator, join_all
-from roadloom.models.hexplane.motion import read_motion
+from roadloom.models.hexplane.motion import CHANNELS, read_motion
 from roadloom.models.hexplane.planes import Planes
-from roadloom.models.hexplane.rollout import map_shape, roll_out
+from roadloom.models.hexplane.rollout import map_shape, roll_out, unroll
 from roadloom.models.hexplane.vae import HexPlaneVae
 from roadloom.models.store import CARD, find_model, load_model, shipped
 from roadloom.scene.class_views import ClassView
@@ -213,7 +213,8 @@ class HexPlaneWorld:
         Args:
             conditions: of the batch; ``previous`` as ``generator.past_of`` gives it.
             sampler: None: the generator's own.
-            gain: of clean samples, see ``diffusion.gain``; for a flow.
+            gain: of clean samples, see ``diffusion.gain``; for a flow. The ego's motion is left as
+                it is: a drive would go faster from window to window.
             known: what to keep; those cells come back bit for bit.
             masked: how known cells are kept on the way.
             callback: told of every step.
@@ -227,7 +228,9 @@ class HexPlaneWorld:
         check_conditions(self.config, conditions, len(seeds))
         if gain != 1 and self.config.flow is None:
             raise BadInput("a generator that predicts noise takes none", field="gain")
-        guided = amplified(self._guided(conditions, guidance), gain)
+        guided = self._guided(conditions, guidance)
+        if gain != 1:
+            guided = amplified(guided, self._gains(gain))
         noise = noise_like(seeds, self.config.shape, device=self.device)
         if known is None:
             return self.generator.planes(sample(guided, noise, way, seeds, callback=callback))
@@ -244,6 +247,15 @@ class HexPlaneWorld:
         made = self.generator.planes(canvas)
         # Normalising and restoring rounds; what is known stays as it was.
         return Planes(*(torch.where(k, p, m) for k, p, m in zip(keep, planes, made, strict=True)))
+
+    def _gains(self, gain: float) -> Float[Tensor, "1 channel height width"]:
+        """Of each cell of the map: 1 where it holds the ego's motion."""
+        check_gain(gain)
+        gains = torch.full((1, *self.config.shape), float(gain), device=self.device)
+        if self.vae.config.carries:
+            planes = unroll(gains, self.config.dit.size)  # views
+            planes.tz[:, :CHANNELS] = 1.0
+        return gains
 
     def _guided(self, conditions: Conditions | None, guidance: Guidance) -> Denoiser:
         if conditions is None:
