@@ -74,6 +74,11 @@ def test_each_value_may_have_a_gain_of_its_own() -> None:
     torch.testing.assert_close(made, gains * known, atol=2e-5, rtol=2e-5)
     with pytest.raises(BadInput, match="gain"):
         amplified(sure_of(known), torch.tensor([1.0, -0.5]))
+    with pytest.raises(BadInput, match="holds no number"):
+        amplified(sure_of(known), torch.ones(0))
+    for shape in ((5, 2, 3, 4), (7, 1, 1), (3,)):
+        with pytest.raises(BadInput, match="does not fit"):
+            amplified(sure_of(known), torch.full(shape, 1.1))(known, torch.tensor([500.0, 500.0]))
 
 
 @pytest.mark.parametrize("gain", [0.0, -1.0, float("nan"), float("inf")])

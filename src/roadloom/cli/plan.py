@@ -36,8 +36,8 @@ class OfRecipe(Command):
     teacher: str | None = None
     """Model folder, or name of a model that ships, that a student learns from."""
     start: str | None = None
-    """Model folder, or name of a model that ships, whose weights a hexplane_dit recipe begins with;
-    the same recipe must have made it."""
+    """Model folder, or name of a model that ships, whose weights a recipe of a transformer begins
+    with; its network must be the recipe's."""
     student_steps: int | None = None
     """That a student takes in the end."""
     student_rank: int | None = None

@@ -23,7 +23,7 @@ class Train(OfRecipe):
     """Train a recipe into a folder: checkpoints, log.jsonl, run.json and at the end the model.
 
     Run it again to go on where it stopped; Ctrl-C finishes the step and saves. Several GPUs:
-    torchrun --nproc-per-node 8 -m roadloom train ...
+    torchrun --nproc-per-node 8 -m -- roadloom train ...
     Example: roadloom train hexplane_vae_tiny --data cache --out runs/vae
     """
 

@@ -32,7 +32,7 @@ def check_gain(gain: object, field: str = "gain") -> None:
     """
     if type(gain) not in (int, float) or not isfinite(gain) or gain <= 0:  # type: ignore[arg-type, operator]
         raise BadInput(
-            f"must be a finite positive number, got {gain!r}", field=field,
+            f"must be a finite positive int or float, got {gain!r}", field=field,
             remedy="leave it out, or take one near 1",
         )  # fmt: skip
 
@@ -44,9 +44,11 @@ def amplified(denoise: Denoiser, gain: float | Tensor) -> Denoiser:
         gain: of all, or of each value, in a shape that broadcasts against the state.
 
     Raises:
-        BadInput: a gain is not finite and positive.
+        BadInput: a gain is not finite and positive, or, once called, does not fit the state.
     """
     if isinstance(gain, Tensor):
+        if not gain.numel():
+            raise BadInput("holds no number", field="gain")
         check_gain(float(gain.min()))
         check_gain(float(gain.max()))
     else:
@@ -55,9 +57,20 @@ def amplified(denoise: Denoiser, gain: float | Tensor) -> Denoiser:
             return denoise
 
     def scaled(x: Tensor, times: Tensor) -> Tensor:
+        if isinstance(gain, Tensor) and not _fits(gain, x):
+            raise BadInput(
+                f"of shape {tuple(gain.shape)} does not fit {tuple(x.shape)}", field="gain",
+                remedy="give a number, or a tensor that broadcasts against the state",
+            )  # fmt: skip
         velocity = denoise(x, times)
         share = per_sample(times / LEVELS, x)
         more = gain * velocity + ((1 - gain) * x / share).to(velocity.dtype)
         return torch.where(share > _LEAST, more, velocity)
 
     return scaled
+
+
+def _fits(gain: Tensor, x: Tensor) -> bool:
+    """Whether ``gain`` broadcasts against ``x`` without making it larger."""
+    sizes = zip(reversed(gain.shape), reversed(x.shape), strict=False)
+    return gain.ndim <= x.ndim and all(size in (1, whole) for size, whole in sizes)

@@ -226,6 +226,7 @@ class HexPlaneWorld:
         way = self.sampler() if sampler is None else sampler
         check_way(self.config, way, guidance)
         check_conditions(self.config, conditions, len(seeds))
+        check_gain(gain)
         if gain != 1 and self.config.flow is None:
             raise BadInput("a generator that predicts noise takes none", field="gain")
         guided = self._guided(conditions, guidance)
@@ -250,7 +251,6 @@ class HexPlaneWorld:
 
     def _gains(self, gain: float) -> Float[Tensor, "1 channel height width"]:
         """Of each cell of the map: 1 where it holds the ego's motion."""
-        check_gain(gain)
         gains = torch.full((1, *self.config.shape), float(gain), device=self.device)
         if self.vae.config.carries:
             planes = unroll(gains, self.config.dit.size)  # views
