@@ -63,8 +63,8 @@ class GeneratorConfig:
     """The window before is moved to where this one is foreseen (see ``ahead``); its latents tell
     the ego's motion."""
     follow_gain: float = 1.0
-    """What clean samples are multiplied by in a window that follows a generated one, without
-    further guidance (``diffusion.gain``): a measured property of the weights."""
+    """What clean samples, but for the ego's motion, are multiplied by in a window that follows a
+    generated one, without further guidance (``diffusion.gain``): measured, of these weights."""
 
     def __post_init__(self) -> None:
         if (self.flow is None) == (self.epsilon is None):
