@@ -207,11 +207,11 @@ def test_a_student_that_was_stopped_ends_with_the_same_bits(
     data: Path, teacher: Path, tmp_path: Path, rank: int
 ) -> None:
     """Stopped before, at and after the change of teachers."""
-    task = StudentTask(data=data, teacher=teacher, steps=1, rounds=2, rank=rank)
+    task = StudentTask(data=data, teacher=teacher, steps=1, rounds=2, rank=rank, guidance=1.5)
     train_in_parts(task, (2, 3, 4), partial(save_student, teacher=teacher), tmp_path)
     module, card = load_model(tmp_path / "whole" / "model")
     assert isinstance(module, HexPlaneGenerator)
-    assert module.config.student == task.grids[-1] and module.config.guidance == 2.0
+    assert module.config.student == task.grids[-1] and module.config.guidance == 1.5
     assert card["teacher"] == load_model(teacher)[1]["weights_sha256"]
     assert card["scores"]["student_steps"] == 1
     with pytest.raises(BadInput, match="distilled into this student"):
@@ -252,6 +252,8 @@ def test_what_cannot_be_gone_on_with_is_told(data: Path, teacher: Path, tmp_path
         (wide, teacher, "dit differ"),
         (MICRO, "hexplane_vae_v1", "no transformer over latents"),
         (MICRO, "hexplane_student_v1", "is a student itself"),
+        (MICRO, tmp_path / "nothing", "is no folder"),
+        (MICRO, tmp_path, "no such file"),
     ):
         with pytest.raises(BadInput, match=match) as told:
             DitTask(data=data, dit=dit, start=place).build()

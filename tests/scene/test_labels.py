@@ -11,6 +11,7 @@ from tests.scene.rich_clip import GRID, rich_clip
 import roadloom
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.geometry.voxel_grid import OCC3D
+from roadloom.io.read import RESTORE
 from roadloom.scene.classes import CLASS_HASH
 from roadloom.scene.clip import Clip
 from roadloom.scene.labels import LabelFolder
@@ -314,7 +315,7 @@ def test_what_are_no_labels_is_said_so(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BadInput) as caught:
         LabelFolder.open(tmp_path / name)
-    assert caught.value.remedy and "original data set" not in str(caught.value)
+    assert caught.value.remedy and RESTORE not in str(caught.value)
     if len(name) < 6 and "\0" not in name:
         assert isinstance(caught.value, MissingInput) and "labels were written" in str(caught.value)
 

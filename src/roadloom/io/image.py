@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from roadloom.errors import BadInput
 from roadloom.io.atomic import atomic_file
-from roadloom.io.read import read_bytes
+from roadloom.io.read import RESTORE, read_bytes
 
 MAX_PIXELS = 1_200_000_000
 """The map mask of Queenstown in nuScenes has 1,190 million; more is taken for a damaged header."""
@@ -167,5 +167,5 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 def _damaged(path: str | Path, error: object) -> BadInput:
     return BadInput(
         f"cannot be decoded as an image: {error}",
-        file=path, remedy="restore the file from the original data set",
+        file=path, remedy=RESTORE,
     )  # fmt: skip

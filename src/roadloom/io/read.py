@@ -11,7 +11,7 @@ import numpy as np
 
 from roadloom.errors import BadInput, MissingInput
 
-RESTORE = "restore the file from the original data set"
+RESTORE = "restore the file from where it came from, a data set or a model"
 
 _LARGE = re.compile(r"[eE]\+?[0-9]{3}|[0-9]{300}")
 """What every number beyond float64 holds."""

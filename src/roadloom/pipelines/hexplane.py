@@ -30,8 +30,8 @@ from roadloom.geometry.voxel_grid import VoxelGrid, grid_named
 from roadloom.io.read import read_json
 from roadloom.models.hexplane.conditions import Conditions, check
 from roadloom.models.hexplane.generator import GeneratorConfig, HexPlaneGenerator, join_all
-from roadloom.models.hexplane.motion import CHANNELS, read_motion
-from roadloom.models.hexplane.planes import Planes
+from roadloom.models.hexplane.motion import read_motion
+from roadloom.models.hexplane.planes import SPACE, Planes
 from roadloom.models.hexplane.rollout import map_shape, roll_out, unroll
 from roadloom.models.hexplane.vae import HexPlaneVae
 from roadloom.models.store import CARD, find_model, load_model, shipped
@@ -213,8 +213,9 @@ class HexPlaneWorld:
         Args:
             conditions: of the batch; ``previous`` as ``generator.past_of`` gives it.
             sampler: None: the generator's own.
-            gain: of clean samples, see ``diffusion.gain``; for a flow. The ego's motion is left as
-                it is: a drive would go faster from window to window.
+            gain: of the planes of space, XY, XZ and YZ, in clean samples, see ``diffusion.gain``;
+                for a flow. Those of time are left as they are: what moves keeps its variety, and
+                with a gain on the ego's motion a drive would go faster from window to window.
             known: what to keep; those cells come back bit for bit.
             masked: how known cells are kept on the way.
             callback: told of every step.
@@ -250,11 +251,10 @@ class HexPlaneWorld:
         return Planes(*(torch.where(k, p, m) for k, p, m in zip(keep, planes, made, strict=True)))
 
     def _gains(self, gain: float) -> Float[Tensor, "1 channel height width"]:
-        """Of each cell of the map: 1 where it holds the ego's motion."""
-        gains = torch.full((1, *self.config.shape), float(gain), device=self.device)
-        if self.vae.config.carries:
-            planes = unroll(gains, self.config.dit.size)  # views
-            planes.tz[:, :CHANNELS] = 1.0
+        """Of each cell of the map: 1 in the planes of time."""
+        gains = torch.ones(1, *self.config.shape, device=self.device)
+        for plane in unroll(gains, self.config.dit.size)[:SPACE]:  # views
+            plane.fill_(gain)
         return gains
 
     def _guided(self, conditions: Conditions | None, guidance: Guidance) -> Denoiser:
@@ -289,7 +289,7 @@ def check_way(config: GeneratorConfig, way: SamplerConfig, guidance: Guidance) -
             )  # fmt: skip
         if guidance != 1.0:
             raise BadInput(
-                f"guidance of {config.guidance:g} was distilled into this student",
+                f"takes none but {config.guidance:g}, which was distilled into this student",
                 field="guidance", remedy="leave guidance out, or use its teacher",
             )  # fmt: skip
 

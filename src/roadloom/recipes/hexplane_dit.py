@@ -203,10 +203,16 @@ def flow_generator(place: str | Path, field: str) -> HexPlaneGenerator:
         field: the option that named it, for the error.
 
     Raises:
-        BadInput: it is none, predicts noise, or is a student.
+        BadInput: it is none, is damaged, predicts noise, or is a student.
     """
-    with torch.device("cpu"):  # also where a plan counts without memory
-        module, _ = load_model(place)
+    try:
+        with torch.device("cpu"):  # also where a plan counts without memory
+            module, _ = load_model(place)
+    except BadInput as error:
+        told = field if error.field is None else f"{field}, {error.field}"
+        raise type(error)(
+            error.message, file=error.file, field=told, remedy=error.remedy
+        ) from error
     if not isinstance(module, HexPlaneGenerator):
         raise BadInput(
             f"is a {type(module).__name__}, no transformer over latents", file=place, field=field,

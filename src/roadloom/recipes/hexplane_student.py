@@ -1,9 +1,9 @@
-"""Recipe of a student that generates in a few steps what its teacher does in many, guided.
+"""Recipe of a student that generates in a few steps what its teacher does in many.
 
 Progressive distillation (see ``diffusion.distill``) in one run: with 4 steps at the end and 4
 rounds, students of 32, 16, 8 and 4 steps follow each other, each for an equal part of the run
-with its own course of the learning rate. The first imitates the guided teacher at 64 steps; at
-the beginning of each later round the student as it then is becomes the teacher.
+with its own course of the learning rate. The first imitates the teacher, guided or not, at 64
+steps; at the beginning of each later round the student as it then is becomes the teacher.
 
 A student may be trained, and stored, as a low-rank difference from its teacher.
 """
@@ -165,7 +165,8 @@ class StudentTask:
     """That the last student takes."""
     rounds: int = 4
     """How often the number of steps halves."""
-    guidance: float = 2.0
+    guidance: float = 1.0
+    """By which the first teacher is guided; 1 is none."""
     shift: float = 1.0
     """Of the grids of times; above 1 more steps lie near the noise."""
     drops: Drops = DROPS
@@ -313,7 +314,7 @@ def hexplane_student_tiny(
     teacher: str | Path | None = None,
     student_steps: int = 4,
     student_rank: int = 16,
-    guidance: float = 2.0,
+    guidance: float = 1.0,
 ) -> Recipe:
     """A student of ``hexplane_dit_tiny``, or of any other that was trained on the flow.
 
@@ -334,7 +335,7 @@ def hexplane_student_tiny(
     rounds = 3
     return Recipe(
         name="hexplane_student_tiny",
-        about="student of a transformer over latents, few steps, guidance built in; 2 CPU cores",
+        about="student of a transformer over latents, few steps; 2 CPU cores",
         task=StudentTask(
             data=data, teacher=teacher, steps=student_steps, rounds=rounds, guidance=guidance,
             rank=student_rank, shift=3.0,

@@ -63,8 +63,8 @@ class GeneratorConfig:
     """The window before is moved to where this one is foreseen (see ``ahead``); its latents tell
     the ego's motion."""
     follow_gain: float = 1.0
-    """What clean samples, but for the ego's motion, are multiplied by in a window that follows a
-    generated one, without further guidance (``diffusion.gain``): measured, of these weights."""
+    """What clean XY, XZ and YZ are multiplied by in a window that follows a generated one, without
+    further guidance (``diffusion.gain``): measured, of these weights."""
 
     def __post_init__(self) -> None:
         if (self.flow is None) == (self.epsilon is None):
@@ -137,7 +137,7 @@ class HexPlaneGenerator(nn.Module):
         known = conditions.only(*self.config.dit.conditions)
         if self.config.student is not None and scale not in (None, 1.0):
             raise BadInput(
-                f"guidance of {self.config.guidance} was distilled into this student",
+                f"takes none but {self.config.guidance:g}, which was distilled into this student",
                 field="scale", remedy="leave the scale out, or take the student's teacher",
             )  # fmt: skip
         if scale in (None, 1.0) or not known.values():

@@ -12,6 +12,8 @@ from torch import Tensor
 
 NAMES = ("xy", "xz", "yz", "tx", "ty", "tz")
 """Of the planes; the letters are a plane's axes in their order."""
+SPACE = 3
+"""The first so many hold what stands, the others time."""
 
 
 class Planes(NamedTuple):
