@@ -86,11 +86,10 @@ def drives_of(
             yield planes
 
 
-def recorded(
-    world: HexPlaneWorld, windows: LatentWindows, places: Iterable[Sequence[int]]
-) -> Iterator[Planes]:
-    for some in places:
-        yield world.generator.planes(read_batch(windows, some)["latent"])
+def recorded(world: HexPlaneWorld, windows: LatentWindows, count: int) -> Iterator[Planes]:
+    """Evenly spread."""
+    for index in chosen_windows(len(windows), count):
+        yield world.generator.planes(read_batch(windows, [index])["latent"])
 
 
 @torch.no_grad()
@@ -159,8 +158,7 @@ def main() -> None:
     windows = windows_of(folder, world.config)
     places = followed(windows, args.drives, args.chunks)
     network = load_networks().scene
-    spread = [[index] for index in chosen_windows(len(windows), args.reference)]
-    reference = features(world, network, recorded(world, windows, spread))
+    reference = features(world, network, recorded(world, windows, args.reference))
     rows: dict[float, list[float]] = {}
     for gain in args.gains:
         sets = (drives_of(world, windows, places, gain, args, alone=a) for a in (False, True))
@@ -169,7 +167,9 @@ def main() -> None:
     chosen = best(rows)
     head = ["gain", "told layouts and ways", "told nothing"]
     table = markdown(head, [[gain, *distances] for gain, distances in rows.items()])
-    report(args.out, "gain", f"{table}\n\nfollow_gain: {chosen:g}", {
+    end = chosen in (min(args.gains), max(args.gains))
+    said = f"follow_gain: {chosen:g}{', at the end of the tried ones' * end}"
+    report(args.out, "gain", f"{table}\n\n{said}", {
         "distances": [[gain, *found] for gain, found in rows.items()], "follow_gain": chosen,
         "steps": world.sampler(args.steps).steps, "models": world.names,
     })  # fmt: skip
