@@ -277,13 +277,21 @@ def test_other_ways_than_the_generators_are_refused(world: HexPlaneWorld) -> Non
     with pytest.raises(BadInput, match="steps"):
         world.sampler(0)
     assert world.sampler(3) == USUAL and world.sampler().steps == 50
-    student = micro_world(student=StudentGrid(steps=2))
+    student = micro_world(student=StudentGrid(steps=2), guidance=1.5)
     assert student.sampler() == StudentGrid(steps=2).sampler()
     for wrong in ({"sampler": SamplerConfig(steps=3)}, {"guidance": 2.0}):
         with pytest.raises(BadInput, match="student"):
             student.sample([0], conditions(), **wrong)
     with pytest.raises(BadInput, match="cannot take 5"):
         student.sampler(5)
+
+
+def test_a_student_without_guidance_takes_some() -> None:
+    student = micro_world(student=StudentGrid(steps=2))
+    plain, guided, again = (
+        student.sample([0, 1], conditions(2), guidance=scale) for scale in (1.0, 2.0, 2.0)
+    )
+    assert close(guided, again) and not close(plain, guided)
 
 
 def test_windows_of_another_size_are_refused(world: HexPlaneWorld) -> None:

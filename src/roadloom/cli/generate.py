@@ -32,8 +32,8 @@ class GenerateHexplane(Command):
     seed: int = 0
     """The same seed gives the same clip."""
     guidance: float = 1.0
-    """How strongly conditions are followed; 1 is as trained. A few-step student has its own built
-    in."""
+    """How strongly conditions are followed; 1 is as trained, 2 follows commands and trajectories
+    better. A student with guidance built in takes no other."""
     command: tuple[Literal["static", "forward", "left", "right"], ...] = ()
     """What the driver does: one word for all windows, or one for each."""
     trajectory: Path | None = None

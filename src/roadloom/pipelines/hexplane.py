@@ -287,7 +287,7 @@ def check_way(config: GeneratorConfig, way: SamplerConfig, guidance: Guidance) -
                 f"a student of {config.student.steps} steps knows no other way", field="sampler",
                 remedy="leave the sampler out, or use its teacher",
             )  # fmt: skip
-        if guidance != 1.0:
+        if guidance != 1.0 and config.guidance != 1.0:
             raise BadInput(
                 f"takes none but {config.guidance:g}, which was distilled into this student",
                 field="guidance", remedy="leave guidance out, or use its teacher",

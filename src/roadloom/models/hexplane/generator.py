@@ -56,7 +56,7 @@ class GeneratorConfig:
     layout: tuple[str, ...] = ("Road", "Sidewalk", "Vehicle")
     """Classes behind the channels of a layout."""
     guidance: float = 1.0
-    """Scale of the guidance that was distilled into a student."""
+    """Scale of the guidance that was distilled into a student, which then takes no other."""
     student: StudentGrid | None = None
     """The steps that a student takes, no others; None: any sampler."""
     carry_past: bool = False
@@ -132,10 +132,10 @@ class HexPlaneGenerator(nn.Module):
             scale: of classifier-free guidance; None: 1, the conditions as they are.
 
         Raises:
-            BadInput: a student is asked for guidance, which was distilled into it.
+            BadInput: more is asked of a student into which guidance was distilled.
         """
         known = conditions.only(*self.config.dit.conditions)
-        if self.config.student is not None and scale not in (None, 1.0):
+        if self.config.guidance != 1.0 and scale not in (None, 1.0):
             raise BadInput(
                 f"takes none but {self.config.guidance:g}, which was distilled into this student",
                 field="scale", remedy="leave the scale out, or take the student's teacher",
