@@ -13,6 +13,7 @@ import roadloom
 from roadloom.cli.main import main
 from roadloom.datasets.drive_conditions import trajectory_of
 from roadloom.diffusion.courses import SamplerConfig
+from roadloom.diffusion.distill import StudentGrid
 from roadloom.errors import BadInput, MissingInput, NotRecorded
 from roadloom.export.occ3d import Occ3dOptions, export_occ3d
 from roadloom.export.ply import PlyOptions, export_ply
@@ -81,6 +82,13 @@ def test_a_saved_clip_reads_back_equal(world: HexPlaneWorld, tmp_path: Path) -> 
     assert facts["path_from"] == "the ego motion that the latent holds"
     with pytest.raises(BadInput, match="not empty"):
         save_windows(world, made, tmp_path / "city", told)
+
+
+def test_a_clip_tells_the_guidance_that_was_used() -> None:
+    """Asked for, or distilled into a student, which takes no other."""
+    for built_in, told in ((1.0, 2.0), (1.5, 1.5)):
+        student = micro_world(student=StudentGrid(steps=2), guidance=built_in)
+        assert story(student, "generate", guidance=2.0)["guidance"] == told
 
 
 def test_the_path_is_the_latents_the_trajectorys_or_told_unknown(world: HexPlaneWorld) -> None:

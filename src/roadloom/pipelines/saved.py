@@ -142,8 +142,8 @@ def story(
 ) -> dict[str, Any]:
     """What a clip says of how it was made: JSON values."""
     way = world.sampler() if sampler is None else sampler
-    if world.config.student is not None:
-        guidance = world.config.guidance  # distilled into it
+    if world.config.guidance != 1.0:
+        guidance = world.config.guidance  # distilled into a student, which takes no other
     return {
         "by": f"roadloom {__version__}",
         "system": "hexplane",
