@@ -272,6 +272,13 @@ def test_other_ways_than_the_generators_are_refused(world: HexPlaneWorld) -> Non
         world.sample([0], sampler=SamplerConfig(name="ddim", objective="epsilon", steps=2))
     with pytest.raises(BadInput, match="no seed"):
         world.sample([], sampler=TWO)
+    for endless in (float("nan"), {"layout": 2.0, "command": 1.0, "trajectory": float("inf")}):
+        with pytest.raises(BadInput, match="must be finite"):
+            world.sample([0], conditions(), sampler=TWO, guidance=endless)
+    with pytest.raises(ValueError, match="students only"):
+        generator_config(guidance=2.0)
+    with pytest.raises(ValueError, match="layout needs 3 classes"):
+        generator_config(layout=("Road",))
     with pytest.raises(BadInput, match="names layout"):
         world.sample([0], conditions(), sampler=TWO, guidance={"layout": 2.0})
     with pytest.raises(BadInput, match="steps"):

@@ -85,7 +85,10 @@ class Wish:
         if (self.frames or 0) > MOST_FRAMES:
             raise BadInput(f"must be at most {MOST_FRAMES}", field="frames")
         if not isfinite(self.guidance):
-            raise BadInput(f"must be finite, got {self.guidance}", field="guidance")
+            raise BadInput(
+                f"must be finite, got {self.guidance}", field="guidance",
+                remedy="leave it out, or take 2",
+            )  # fmt: skip
         if (self.edit or self.use) and not self.window:
             raise BadInput(
                 "is needed by use and edit", field="window",

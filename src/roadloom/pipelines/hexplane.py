@@ -10,6 +10,7 @@ depend on the rest of the batch, to rounding.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
@@ -275,6 +276,11 @@ class HexPlaneWorld:
 
 def check_way(config: GeneratorConfig, way: SamplerConfig, guidance: Guidance) -> None:
     """Refuse a sampler or guidance that the generator was not made for."""
+    scales = guidance.values() if isinstance(guidance, Mapping) else [guidance]
+    if not all(isfinite(scale) for scale in scales):
+        raise BadInput(
+            f"must be finite, got {guidance}", field="guidance", remedy="leave it out, or take 2"
+        )
     objective = "epsilon" if config.flow is None else "flow"
     if way.objective != objective:
         raise BadInput(

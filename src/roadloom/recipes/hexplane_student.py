@@ -331,7 +331,9 @@ def hexplane_student_tiny(
     if student_rank < 0:
         raise BadInput("a rank is 0 (all weights) or more", field="--student-rank")
     if not isfinite(guidance):
-        raise BadInput(f"must be finite, got {guidance}", field="--guidance")
+        raise BadInput(
+            f"must be finite, got {guidance}", field="--guidance", remedy="leave it out, or take 2"
+        )
     rounds = 3
     return Recipe(
         name="hexplane_student_tiny",

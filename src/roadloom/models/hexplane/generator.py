@@ -73,6 +73,10 @@ class GeneratorConfig:
             raise ValueError("the network's learned_variance is not the objective's")
         if self.student is not None and self.flow is None:
             raise ValueError("students know the flow only")
+        if self.guidance != 1 and self.student is None:
+            raise ValueError("guidance is distilled into students only")
+        if "layout" in self.dit.conditions and len(self.layout) != self.dit.layout_kinds:
+            raise ValueError(f"layout needs {self.dit.layout_kinds} classes, got {self.layout}")
         widths = {name: len(means) for name, means in self.statistics.mean.items()}
         if widths != dict.fromkeys(NAMES, self.dit.channels):
             raise ValueError(f"statistics need {self.dit.channels} channels of {NAMES}")
